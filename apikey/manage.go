@@ -1,0 +1,264 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/latchwork/latchwork/internal/credential"
+)
+
+const (
+	maxOverlap   = 7 * 24 * time.Hour
+	defaultLimit = 100
+	maxLimit     = 1000
+
+	// maxAttempts bounds how often a change of the newest version starts over
+	// because others were faster. At least one of them succeeds each time.
+	maxAttempts = 1000
+)
+
+// A Delegate manages keys for one Actor, within the Actor's Ceiling. It is
+// safe for concurrent use. The zero Delegate refuses everything.
+type Delegate struct {
+	management
+}
+
+// As returns the management of keys for this actor.
+func (m *Manager) As(actor Actor) Delegate {
+	actor.Ceiling.Types = slices.Clone(actor.Ceiling.Types)
+	return Delegate{management{m: m, actor: actor}}
+}
+
+// ActorOf returns a key as the Actor that it is at present: its permissions,
+// type, expiry, addresses and owner are the ceiling. The record is read from
+// the store, not from a cache, and must be active: ErrNotFound, ErrRevoked,
+// ErrDisabled, ErrExpired.
+func (m *Manager) ActorOf(ctx context.Context, keyID string) (Actor, error) {
+	if m.store == nil {
+		return Actor{}, ErrNoActor
+	}
+	r, err := m.store.Get(ctx, keyID)
+	if err != nil {
+		return Actor{}, storeError("get", err)
+	}
+	if err := r.Key.judge(m.clock()); err != nil {
+		return Actor{}, err
+	}
+	permissions, err := m.permissions(ctx, r.Key)
+	if err != nil {
+		return Actor{}, err
+	}
+	return Actor{
+		ID:    KeyActorID(r.Key.ID),
+		keyID: r.Key.ID,
+		Ceiling: Ceiling{
+			Permissions: permissions, Types: []string{r.Key.Type}, ExpiresAt: r.Key.ExpiresAt,
+			AllowedIPs: r.Key.AllowedIPs, Owner: r.Key.Owner,
+		},
+	}, nil
+}
+
+// management is what a Manager and a Delegate have in common.
+type management struct {
+	m         *Manager
+	actor     Actor
+	unbounded bool // the operator
+}
+
+// Issued is a key with its secret, which nobody can read again afterwards.
+type Issued struct {
+	Key    Key
+	Secret Secret
+}
+
+// Create issues a key. *SpecError, *ExceedsError.
+func (d management) Create(ctx context.Context, spec Spec) (Issued, error) {
+	if err := d.ready(); err != nil {
+		return Issued{}, err
+	}
+	secret := d.m.format.Generate()
+	k, err := d.create(ctx, spec, Hash(credential.Sum(secret)), d.m.format.Hint(secret))
+	if err != nil {
+		return Issued{}, err
+	}
+	return Issued{Key: k, Secret: NewSecret(secret)}, nil
+}
+
+// Import creates a key whose secret stays unknown: all there is of it is its
+// SHA-256. The secret must have the format of this Manager or one of its
+// Config.ForeignFormats to be of any use. *SpecError, *ExceedsError, and
+// ErrExists for a hash that is there already; a row is imported whole or not
+// at all.
+func (d management) Import(ctx context.Context, spec Spec, sum Hash) (Key, error) {
+	if err := d.ready(); err != nil {
+		return Key{}, err
+	}
+	if sum == (Hash{}) || sum == Hash(credential.Sum("")) {
+		return Key{}, &SpecError{Fields: []FieldError{{Field: "hash", Reason: "is that of nothing"}}}
+	}
+	return d.create(ctx, spec, sum, "")
+}
+
+func (d management) create(ctx context.Context, spec Spec, sum Hash, hint string) (Key, error) {
+	m, now := d.m, d.m.now()
+	if !d.unbounded && d.actor.Ceiling.Owner != "" {
+		spec.Owner = d.actor.Ceiling.Owner
+	}
+	spec.ExpiresAt = cut(spec.ExpiresAt)
+	if err := m.validate(spec, nil); err != nil {
+		return Key{}, err
+	}
+	k := Key{Hint: hint, CreatedAt: now, CreatedBy: d.actor.ID, UpdatedAt: now, Version: 1}
+	k.apply(spec)
+	if err := d.bounds(k); err != nil {
+		return Key{}, err
+	}
+	id, err := newID()
+	if err != nil {
+		return Key{}, err
+	}
+	k.ID = id
+	e, err := d.event(k.ID, Created, changes(Key{}, k))
+	if err != nil {
+		return Key{}, err
+	}
+	if err := m.store.Create(ctx, Record{Key: k, Secrets: []SecretHash{m.hasher.stored(sum)}}, e); err != nil {
+		return Key{}, storeError("create", err)
+	}
+	m.announce(e)
+	return k, d.stillAllowed(ctx, k)
+}
+
+// stillAllowed closes a race: a key that acts may be revoked, with all that it
+// created, while it creates. Whoever revokes does so first and looks for
+// descendants then; so either the new key is found there, or the revocation is
+// seen here.
+func (d management) stillAllowed(ctx context.Context, k Key) error {
+	if d.actor.keyID == "" {
+		return nil
+	}
+	actor, err := d.m.ActorOf(ctx, d.actor.keyID)
+	if err == nil {
+		err = actor.Ceiling.excess(k)
+	}
+	if err == nil {
+		return nil
+	}
+	revoke := d.m.Revoke(context.WithoutCancel(ctx), k.ID, RevokeOptions{Reason: "its creator lost the right to create it"})
+	return errors.Join(err, revoke)
+}
+
+// Get returns a key. ErrNotFound.
+func (d management) Get(ctx context.Context, id string) (Key, error) {
+	r, err := d.get(ctx, id)
+	return r.Key, err
+}
+
+func (d management) get(ctx context.Context, id string) (Record, error) {
+	if err := d.ready(); err != nil {
+		return Record{}, err
+	}
+	r, err := d.m.store.Get(ctx, id)
+	if err != nil {
+		return Record{}, storeError("get", err)
+	}
+	if r.Key.ID != id || (!d.unbounded && !d.actor.Ceiling.sees(r.Key.Owner)) {
+		return Record{}, ErrNotFound
+	}
+	return r, nil
+}
+
+// List returns the keys that match the query, the newest first.
+func (d management) List(ctx context.Context, q Query) ([]Key, error) {
+	if err := d.ready(); err != nil {
+		return nil, err
+	}
+	if !d.unbounded && d.actor.Ceiling.Owner != "" {
+		if q.Owner != "" && q.Owner != d.actor.Ceiling.Owner {
+			return nil, nil
+		}
+		q.Owner = d.actor.Ceiling.Owner
+	}
+	q.Now, q.Limit = d.m.now(), clampLimit(q.Limit)
+	keys, err := d.m.store.List(ctx, q)
+	return keys, storeError("list", err)
+}
+
+// Events returns what happened to a key, the newest first: nothing without a
+// Config.Activity. ErrNotFound.
+func (d management) Events(ctx context.Context, id string, page Page) ([]Event, error) {
+	if _, err := d.get(ctx, id); err != nil || d.m.activity == nil {
+		return nil, err
+	}
+	page.Limit = clampLimit(page.Limit)
+	events, err := d.m.activity.Events(ctx, id, page)
+	return events, storeError("events", err)
+}
+
+func clampLimit(limit int) int {
+	if limit <= 0 {
+		return defaultLimit
+	}
+	return min(limit, maxLimit)
+}
+
+// ready refuses those who are nobody.
+func (d management) ready() error {
+	if d.m == nil || d.m.store == nil || d.actor.ID == "" || len(d.actor.ID) > maxOwner {
+		return ErrNoActor
+	}
+	return nil
+}
+
+// bounds holds a key against the actor's ceiling.
+func (d management) bounds(k Key) error {
+	if d.unbounded {
+		return nil
+	}
+	return d.actor.Ceiling.excess(k)
+}
+
+func (d management) event(keyID string, kind EventKind, changes []FieldChange) (Event, error) {
+	id, err := newID()
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{ID: id, KeyID: keyID, Kind: kind, At: d.m.now(), Actor: d.actor.ID, Changes: changes}, nil
+}
+
+func (m *Manager) announce(e Event) {
+	if m.onEvent != nil {
+		m.onEvent(e)
+	}
+}
+
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("apikey: new id: %w", err)
+	}
+	return id.String(), nil
+}
+
+// cut makes an instant one that every store can keep.
+func cut(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// storeError says at which call the store failed. This package's own errors
+// stay as they are.
+func storeError(call string, err error) error {
+	for _, own := range []error{nil, ErrNotFound, ErrExists, ErrConflict} {
+		if errors.Is(err, own) {
+			return own
+		}
+	}
+	return fmt.Errorf("apikey: %s: %w", call, err)
+}

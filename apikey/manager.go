@@ -1,0 +1,293 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/latchwork/latchwork/internal/credential"
+	"github.com/latchwork/latchwork/scope"
+)
+
+// loadTimeout bounds the read of a record that a request waits for.
+const loadTimeout = 2 * time.Second
+
+// Config is what a Manager may be told. New copies it.
+type Config struct {
+	// Prefix begins every key, followed by an underscore: 1 to 32 letters,
+	// digits and underscores. It is required.
+	Prefix string
+
+	// Types are the types a key may have, each 1 to 32 of a-z, 0-9 and
+	// underscore. Empty: only "admin".
+	Types []string
+
+	// Catalog knows the permissions there are; grants over nothing in it are
+	// refused. Nil: every well-formed grant is accepted.
+	Catalog *scope.Catalog
+
+	// ForeignFormats are the formats of imported keys. They must not overlap
+	// with each other or with the format under Prefix.
+	ForeignFormats []ForeignFormat
+
+	// Peppers are mixed into the stored hashes: the first into new ones, all
+	// are looked up. Empty: plain SHA-256.
+	Peppers []Pepper
+
+	// InsecureUnpeppered accepts rows without a pepper although Peppers are
+	// configured, until use has rehashed them. Meanwhile whoever can write to
+	// the database can plant a key.
+	InsecureUnpeppered bool
+
+	// Effective ties a key to what its owner may do at present: what it
+	// returns is intersected with the key's own permissions whenever a record
+	// is loaded. An error refuses the request with 503. Nil: the key's
+	// permissions are as stored.
+	Effective func(ctx context.Context, k Key) (scope.Set, error)
+
+	// OnEvent hears of every change after it was stored, in the goroutine
+	// that made it.
+	OnEvent func(Event)
+
+	// Activity answers what happened to a key. Nil: nothing is known.
+	Activity Activity
+
+	// Now judges expiry. Nil: time.Now.
+	Now func() time.Time
+
+	// Logger hears what nobody else is told. Nil: silent.
+	Logger *slog.Logger
+}
+
+// A Manager issues, verifies and manages the keys of one store. It is safe for
+// concurrent use. As itself it is the operator, whom no ceiling bounds; what
+// is done for somebody else goes through As.
+//
+// The zero Manager refuses everything.
+type Manager struct {
+	management
+
+	store     Store
+	activity  Activity
+	format    credential.Format
+	foreign   []ForeignFormat
+	hasher    hasher
+	types     []string
+	catalog   *scope.Catalog
+	effective func(context.Context, Key) (scope.Set, error)
+	onEvent   func(Event)
+	clock     func() time.Time
+	log       *slog.Logger
+}
+
+// New returns a Manager, or everything that is wrong with the configuration.
+func New(store Store, cfg Config) (*Manager, error) {
+	var faults []error
+	fault := func(err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("apikey: %w", err))
+		}
+	}
+	if store == nil {
+		fault(errors.New("the store is nil"))
+	}
+	format, err := credential.New(cfg.Prefix)
+	fault(err)
+	m := &Manager{
+		store: store, activity: cfg.Activity, format: format,
+		foreign: slices.Clone(cfg.ForeignFormats), types: slices.Clone(cfg.Types), catalog: cfg.Catalog,
+		effective: cfg.Effective, onEvent: cfg.OnEvent, clock: cfg.Now, log: cfg.Logger,
+		hasher: hasher{
+			peppers:    slices.Clone(cfg.Peppers),
+			unpeppered: len(cfg.Peppers) == 0 || cfg.InsecureUnpeppered,
+		},
+	}
+	m.management = management{m: m, actor: Actor{ID: "operator"}, unbounded: true}
+	if len(m.types) == 0 {
+		m.types = []string{"admin"}
+	}
+	for _, t := range m.types {
+		if !isIdentifier(t) {
+			fault(fmt.Errorf("type %.40q: want 1 to %d of a-z, 0-9 and underscore", t, maxIdentifier))
+		}
+	}
+	shapes := []ForeignFormat{own(cfg.Prefix)}
+	for _, f := range m.foreign {
+		fault(f.validate())
+		for _, other := range shapes {
+			if f.overlaps(other) {
+				fault(fmt.Errorf("foreign format %.40q matches keys of format %.40q, too", f.Prefix, other.Prefix))
+			}
+		}
+		shapes = append(shapes, f)
+	}
+	ids := map[string]bool{}
+	for _, p := range m.hasher.peppers {
+		fault(p.validate())
+		if ids[p.id] {
+			fault(fmt.Errorf("pepper id %.40q stands twice", p.id))
+		}
+		ids[p.id] = true
+	}
+	if m.clock == nil {
+		m.clock = time.Now
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// now is the present as a store may see it.
+func (m *Manager) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }
+
+// A Verified key is one whose secret was presented, and which was active then.
+// It is a small value that is cheap to copy; what it holds is immutable and
+// shared. The zero Verified allows nothing.
+type Verified struct {
+	key *Key
+}
+
+// Key returns the key, with the permissions that are in effect.
+func (v Verified) Key() Key {
+	if v.key == nil {
+		return Key{}
+	}
+	return *v.key
+}
+
+// AllowsFrom says whether the key may be used from this address:
+// ErrIPNotAllowed, or ErrIPUnknown when the key is bound to addresses and addr
+// is not valid.
+func (v Verified) AllowsFrom(addr netip.Addr) error {
+	switch {
+	case v.key == nil:
+		return ErrInvalid
+	case v.key.AllowedIPs == nil:
+		return nil
+	case !addr.IsValid():
+		return ErrIPUnknown
+	case !v.key.AllowedIPs.Contains(addr):
+		return ErrIPNotAllowed
+	default:
+		return nil
+	}
+}
+
+// Recognize reports whether this looks like a key of this Manager, going by
+// its shape: prefix and length, and the alphabet of foreign formats. It makes
+// no I/O and does not mean that there is such a key.
+func (m *Manager) Recognize(presented string) bool {
+	return m.format.Recognize(presented) || m.recognizeForeign(presented)
+}
+
+func (m *Manager) recognizeForeign(presented string) bool {
+	for _, f := range m.foreign {
+		if f.recognize(presented) {
+			return true
+		}
+	}
+	return false
+}
+
+// Samples returns one text of each shape that Recognize accepts. None of them
+// is a key.
+func (m *Manager) Samples() []string {
+	samples := []string{m.format.Encode([32]byte{})}
+	for _, f := range m.foreign {
+		samples = append(samples, f.sample())
+	}
+	return samples
+}
+
+// ScannerExpression returns a regular expression in RE2 syntax that finds
+// every key of this Manager in other text, for secret scanners. Foreign formats
+// are not covered.
+func (m *Manager) ScannerExpression() string { return m.format.Expression() }
+
+// VerifyCached is Verify without I/O: ErrNotCached when only the store can
+// tell, which is the moment to look at a throttle. What cannot be a key at all
+// is ErrInvalid at once.
+func (m *Manager) VerifyCached(presented string) (Verified, error) {
+	if !m.format.Valid(presented) && !m.recognizeForeign(presented) {
+		return Verified{}, ErrInvalid
+	}
+	return Verified{}, ErrNotCached
+}
+
+// Verify returns the key whose secret was presented. ErrInvalid, ErrRevoked,
+// ErrDisabled, ErrExpired: it may not be used, judged in this order. Any other
+// error means that nothing is known. Addresses and permissions are for the
+// caller to check.
+func (m *Manager) Verify(ctx context.Context, presented string) (Verified, error) {
+	v, err := m.VerifyCached(presented)
+	if !errors.Is(err, ErrNotCached) {
+		return v, err
+	}
+	return m.load(ctx, Hash(credential.Sum(presented)))
+}
+
+// load asks the store.
+func (m *Manager) load(ctx context.Context, sum Hash) (Verified, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	candidates := m.hasher.candidates(sum)
+	hashes := make([]Hash, len(candidates))
+	for i, c := range candidates {
+		hashes[i] = c.Hash
+	}
+	r, err := m.store.Find(ctx, hashes)
+	if errors.Is(err, ErrNotFound) {
+		return Verified{}, ErrInvalid
+	}
+	if err != nil {
+		return Verified{}, fmt.Errorf("apikey: find: %w", err)
+	}
+	secret, candidate, ok := match(candidates, r.Secrets)
+	if !ok {
+		return Verified{}, errors.New("apikey: find: the store returned another record")
+	}
+	now := m.clock()
+	if err := r.Key.judge(now); err != nil {
+		return Verified{}, err
+	}
+	if !secret.Deadline.IsZero() && !now.Before(secret.Deadline) {
+		return Verified{}, ErrInvalid
+	}
+	if candidate > 0 {
+		m.rehash(ctx, r.Key.ID, secret, sum)
+	}
+	if r.Key.Permissions, err = m.permissions(ctx, r.Key); err != nil {
+		return Verified{}, err
+	}
+	return Verified{key: &r.Key}, nil
+}
+
+// permissions returns what the key may do at present.
+func (m *Manager) permissions(ctx context.Context, k Key) (scope.Set, error) {
+	if m.effective == nil {
+		return k.Permissions, nil
+	}
+	allowed, err := m.effective(ctx, k)
+	if err != nil {
+		return scope.Set{}, fmt.Errorf("apikey: effective permissions: %w", err)
+	}
+	return k.Permissions.Intersect(allowed), nil
+}
+
+// rehash moves a secret to the pepper that is first now. It may fail: the
+// secret goes on working as it is.
+func (m *Manager) rehash(ctx context.Context, id string, old SecretHash, sum Hash) {
+	moved := m.hasher.stored(sum)
+	moved.Deadline = old.Deadline
+	if err := m.store.Rehash(ctx, id, old.Hash, moved); err != nil {
+		m.log.WarnContext(ctx, "apikey: rehash failed", "key", id, "error", err)
+	}
+}

@@ -1,0 +1,140 @@
+package apikey
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/latchwork/latchwork/ipfilter"
+	"github.com/latchwork/latchwork/scope"
+)
+
+const (
+	maxName       = 255 // characters, of Name and RevokedReason
+	maxOwner      = 255 // bytes, of Owner and Actor.ID
+	maxIdentifier = 32
+)
+
+// A Spec is what a key is created from, and what Update may change of it.
+// The zero value of each field is the strict one, unless its comment says
+// otherwise.
+type Spec struct {
+	Name string // 1 to 255 characters, no control characters
+	Type string // one of Config.Types
+
+	// Owner ties the key to an account of the host, at most 255 bytes. It
+	// cannot be changed. Creating as an Actor with an Owner sets that one.
+	Owner string
+
+	// Permissions are the grants; with a Config.Catalog, of what it knows.
+	Permissions scope.Set
+
+	// AllowedIPs are the addresses the key may be used from. Nil: any
+	// address. An empty list is refused.
+	AllowedIPs *ipfilter.List
+
+	// Metadata is the host's own. It cannot be changed.
+	Metadata Metadata
+
+	// ExpiresAt is the first instant at which the key no longer works, cut to
+	// microseconds. Zero: never.
+	ExpiresAt time.Time
+
+	// Disabled switches the key off.
+	Disabled bool
+}
+
+// validate reports everything that is wrong with s. Fields that equal those of
+// before are left alone: a key that was made under older rules can still be
+// renamed.
+func (m *Manager) validate(s Spec, before *Spec) error {
+	var faults SpecError
+	if before == nil || s.Name != before.Name {
+		if reason := badText(s.Name, 1, maxName); reason != "" {
+			faults.add("name", reason)
+		}
+	}
+	if (before == nil || s.Type != before.Type) && !slices.Contains(m.types, s.Type) {
+		faults.add("type", fmt.Sprintf("must be one of %s", strings.Join(m.types, ", ")))
+	}
+	if m.catalog != nil && (before == nil || !s.Permissions.Equal(before.Permissions)) {
+		for _, err := range split(m.catalog.Validate(s.Permissions)) {
+			faults.add("permissions", trimPackage(err.Error()))
+		}
+	}
+	if s.AllowedIPs != nil && s.AllowedIPs.IsEmpty() {
+		faults.add("allowed_ips", "must not be empty: without a list the key works from anywhere")
+	} else if s.AllowedIPs != nil && s.AllowedIPs.Len() > ipfilter.MaxEntries {
+		faults.add("allowed_ips", fmt.Sprintf("must not have more than %d entries", ipfilter.MaxEntries))
+	}
+	if !s.ExpiresAt.IsZero() && (before == nil || !s.ExpiresAt.Equal(before.ExpiresAt)) {
+		switch {
+		case !s.ExpiresAt.After(m.now()):
+			faults.add("expires_at", "must be in the future")
+		case s.ExpiresAt.Year() > 9999:
+			faults.add("expires_at", "must not lie beyond the year 9999")
+		}
+	}
+	switch {
+	case before == nil:
+		if len(s.Owner) > maxOwner || !utf8.ValidString(s.Owner) || strings.ContainsRune(s.Owner, 0) {
+			faults.add("owner", fmt.Sprintf("must be text of at most %d bytes", maxOwner))
+		}
+	case s.Owner != before.Owner:
+		faults.add("owner", "cannot be changed")
+	case !s.Metadata.Equal(before.Metadata):
+		faults.add("metadata", "cannot be changed")
+	}
+	return faults.orNil()
+}
+
+// badText says what is wrong with a text that people read, or "".
+func badText(s string, atLeast, atMost int) string {
+	switch n := utf8.RuneCountInString(s); {
+	case !utf8.ValidString(s):
+		return "must be valid UTF-8"
+	case n < atLeast || (atLeast > 0 && strings.TrimSpace(s) == ""):
+		return "must not be empty"
+	case n > atMost:
+		return fmt.Sprintf("must not have more than %d characters", atMost)
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "must not contain control characters"
+	default:
+		return ""
+	}
+}
+
+// isIdentifier reports whether s is [a-z0-9_]{1,32}.
+func isIdentifier(s string) bool {
+	if s == "" || len(s) > maxIdentifier {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+	})
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// trimPackage drops the "scope: " in front of a reason that people read.
+func trimPackage(text string) string {
+	_, reason, found := strings.Cut(text, ": ")
+	if !found {
+		return text
+	}
+	return reason
+}

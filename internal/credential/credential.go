@@ -1,0 +1,161 @@
+// Package credential makes and recognises the opaque secrets of this module:
+// API keys, access and refresh tokens, authorization codes. They share one
+// format,
+//
+//	<prefix>_<43 base62 characters><6 base62 characters>
+//
+// which is 32 random bytes, big-endian and zero-padded, and then the
+// CRC-32/IEEE of everything before it. The checksum lets typing errors and
+// garbage be refused before a store is asked. It protects against nothing
+// else.
+package credential
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math/bits"
+	"regexp"
+	"unsafe"
+)
+
+const (
+	// Alphabet holds the base62 digits in the order of their values.
+	Alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+	secretLen   = 43 // base62 digits of 32 bytes
+	checksumLen = 6  // base62 digits of 32 bits
+	hintLen     = 4
+
+	// BodyLen is how many characters follow the prefix and its underscore.
+	BodyLen = secretLen + checksumLen
+
+	// MaxPrefix is the longest prefix a Format may have.
+	MaxPrefix = 32
+)
+
+// A Format is the format under one prefix. The zero Format recognises
+// nothing. It is immutable and safe for concurrent use.
+type Format struct {
+	lead string // the prefix and its underscore
+	crc  uint32 // of lead, the state from which a checksum goes on
+}
+
+// New returns the format with this prefix: 1 to 32 letters, digits and
+// underscores.
+func New(prefix string) (Format, error) {
+	if prefix == "" || len(prefix) > MaxPrefix {
+		return Format{}, fmt.Errorf("prefix %.40q has %d characters, want 1 to %d", prefix, len(prefix), MaxPrefix)
+	}
+	for i := range len(prefix) {
+		if !isBase62(prefix[i]) && prefix[i] != '_' {
+			return Format{}, fmt.Errorf("prefix %q: only letters, digits and underscores are allowed", prefix)
+		}
+	}
+	lead := prefix + "_"
+	return Format{lead: lead, crc: crc32.ChecksumIEEE([]byte(lead))}, nil
+}
+
+// Generate returns a new secret from 32 bytes of crypto/rand.
+func (f Format) Generate() string {
+	var secret [32]byte
+	rand.Read(secret[:]) // never fails, see crypto/rand
+	return f.Encode(secret)
+}
+
+// Encode returns the text of these 32 bytes.
+func (f Format) Encode(secret [32]byte) string {
+	text := make([]byte, len(f.lead)+BodyLen)
+	copy(text, f.lead)
+	body := text[len(f.lead):]
+	encodeSecret((*[secretLen]byte)(body), secret)
+	sum := checksum(f.crc, body[:secretLen])
+	copy(body[secretLen:], sum[:])
+	return string(text)
+}
+
+// Recognize reports whether s is addressed to this format, going by its prefix
+// and length alone.
+func (f Format) Recognize(s string) bool {
+	return len(s) == len(f.lead)+BodyLen && len(f.lead) > 0 && s[:len(f.lead)] == f.lead
+}
+
+// Valid reports whether s could have been made by Generate: recognised, with a
+// matching checksum, and base62 throughout.
+func (f Format) Valid(s string) bool {
+	if !f.Recognize(s) {
+		return false
+	}
+	body := s[len(f.lead):]
+	sum := checksum(f.crc, view(body[:secretLen]))
+	if body[secretLen:] != string(sum[:]) {
+		return false
+	}
+	for i := range secretLen {
+		if !isBase62(body[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Hint returns the part of a recognised secret that may be shown for telling
+// keys apart: the prefix and the first four characters. Of 256 bits it gives
+// away 24.
+func (f Format) Hint(s string) string {
+	if !f.Recognize(s) {
+		return ""
+	}
+	return s[:len(f.lead)+hintLen]
+}
+
+// Expression returns a regular expression in RE2 syntax that finds every
+// secret of this format inside other text. A match may still have a wrong
+// checksum.
+func (f Format) Expression() string {
+	return fmt.Sprintf(`\b%s[0-9A-Za-z]{%d}\b`, regexp.QuoteMeta(f.lead), BodyLen)
+}
+
+// Sum returns the SHA-256 of s.
+func Sum(s string) [sha256.Size]byte { return sha256.Sum256(view(s)) }
+
+// view returns the bytes of s without copying them. The caller only reads
+// them, and lets nobody keep them: converting would cost an allocation on
+// every request, because the hash functions are called through variables.
+func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+func isBase62(c byte) bool {
+	return c-'0' < 10 || c-'A' < 26 || c-'a' < 26
+}
+
+// checksum continues a CRC-32/IEEE over body and writes it in base62.
+func checksum(crc uint32, body []byte) (digits [checksumLen]byte) {
+	crc = crc32.Update(crc, crc32.IEEETable, body)
+	for i := checksumLen - 1; i >= 0; i-- {
+		digits[i] = Alphabet[crc%62]
+		crc /= 62
+	}
+	return digits
+}
+
+// encodeSecret writes a 256-bit number in base62. Ten digits fit a machine
+// word, so the number is divided by 62^10 a word at a time instead of by 62.
+func encodeSecret(dst *[secretLen]byte, secret [32]byte) {
+	const chunk, chunkDigits = 839299365868340224, 10 // 62^10
+	var n [4]uint64                                   // big-endian words
+	for i := range n {
+		n[i] = binary.BigEndian.Uint64(secret[i*8:])
+	}
+	for end := secretLen; end > 0; end -= chunkDigits {
+		var rest uint64
+		for i := range n {
+			n[i], rest = bits.Div64(rest, n[i], chunk)
+		}
+		for i := end - 1; i >= max(0, end-chunkDigits); i-- {
+			dst[i] = Alphabet[rest%62]
+			rest /= 62
+		}
+	}
+}

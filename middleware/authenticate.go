@@ -1,0 +1,157 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/latchwork/latchwork/apikey"
+)
+
+// maxCredential is the longest credential that is looked at.
+const maxCredential = 4096
+
+// Authenticate returns whose credential an Authorization header holds, without
+// any HTTP: for gRPC and its like. addr is the client's address, or the zero
+// Addr when that is not known. The Rejection is nil exactly when there is a
+// Principal.
+func (g *Guard) Authenticate(ctx context.Context, authorization string, addr netip.Addr) (Principal, *Rejection) {
+	presented, code := bearer([]string{authorization})
+	if code != "" {
+		return Principal{}, g.rejection(Rejection{Code: code}, addr)
+	}
+	return g.identify(ctx, presented, addr)
+}
+
+// authenticate returns who sent a request: who this Guard found before, or who
+// the credential says.
+func (g *Guard) authenticate(r *http.Request) (Principal, *Rejection) {
+	if b := g.bound(r); b != nil {
+		return b.principal, nil
+	}
+	addr := g.addr(r)
+	authorization := r.Header["Authorization"]
+	if g.keyHeader != "" {
+		if values := r.Header[g.keyHeader]; len(values) > 0 {
+			return g.authenticateKeyHeader(r, values, len(authorization) > 0, addr)
+		}
+	}
+	presented, code := bearer(authorization)
+	if code != "" {
+		return Principal{}, g.rejection(Rejection{Code: code}, addr)
+	}
+	return g.identify(r.Context(), presented, addr)
+}
+
+func (g *Guard) authenticateKeyHeader(r *http.Request, values []string, both bool, addr netip.Addr) (Principal, *Rejection) {
+	switch {
+	case both || len(values) > 1 || !isToken(values[0]):
+		return Principal{}, g.rejection(Rejection{Code: CodeInvalidRequest}, addr)
+	case values[0] == "":
+		return Principal{}, g.rejection(Rejection{Code: CodeMissingToken}, addr)
+	}
+	p, rejected := g.identify(r.Context(), values[0], addr)
+	if rejected == nil && p.Kind != KindKey {
+		return Principal{}, g.rejection(Rejection{Code: CodeInvalidToken}, addr)
+	}
+	return p, rejected
+}
+
+// bearer takes the token out of the values of an Authorization header, RFC
+// 6750 section 2.1, or says with which code to refuse them.
+func bearer(values []string) (token, code string) {
+	const scheme = "Bearer"
+	switch {
+	case len(values) == 0:
+		return "", CodeMissingToken
+	case len(values) > 1:
+		return "", CodeInvalidRequest
+	}
+	value := values[0]
+	if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+		if hasLeadingSpace(value) {
+			return "", CodeInvalidRequest
+		}
+		return "", CodeMissingToken
+	}
+	rest := value[len(scheme):]
+	switch {
+	case strings.TrimLeft(rest, " ") == "", isTokenByte(rest[0]): // nothing, or another scheme
+		return "", CodeMissingToken
+	case rest[0] != ' ' || !isToken(rest[1:]):
+		return "", CodeInvalidRequest
+	}
+	return rest[1:], ""
+}
+
+// hasLeadingSpace reports whether something follows leading space, which
+// net/http would have cut off.
+func hasLeadingSpace(s string) bool {
+	trimmed := strings.TrimLeft(s, " \t")
+	return trimmed != s && trimmed != ""
+}
+
+// isToken reports whether s is a b64token of bearable length, or empty.
+func isToken(s string) bool {
+	if len(s) > maxCredential {
+		return false
+	}
+	end := len(s)
+	for end > 1 && s[end-1] == '=' {
+		end--
+	}
+	for i := range end {
+		if !isTokenByte(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isTokenByte reports whether c may stand in a b64token before its padding.
+func isTokenByte(c byte) bool {
+	return c-'0' < 10 || c-'A' < 26 || c-'a' < 26 || strings.IndexByte("-._~+/", c) >= 0
+}
+
+// identify asks the one Authenticator that recognizes the credential.
+func (g *Guard) identify(ctx context.Context, presented string, addr netip.Addr) (Principal, *Rejection) {
+	for _, a := range g.credentials {
+		if !a.Recognize(presented) {
+			continue
+		}
+		p, err := a.Authenticate(ctx, presented, Request{ClientAddr: addr})
+		if err == nil && p.Kind == 0 {
+			err = errors.New("middleware: the Authenticator returned nobody")
+		}
+		if err != nil {
+			return Principal{}, g.denied(ctx, err, addr)
+		}
+		p.ClientAddr = addr
+		return p, nil
+	}
+	return Principal{}, g.rejection(Rejection{Code: CodeInvalidToken}, addr)
+}
+
+// denied is the one place that knows what the error of an Authenticator means
+// for the client.
+func (g *Guard) denied(ctx context.Context, err error, addr netip.Addr) *Rejection {
+	code := CodeUnavailable
+	switch {
+	case errors.Is(err, apikey.ErrIPNotAllowed):
+		code = CodeIPNotAllowed
+	case errors.Is(err, apikey.ErrIPUnknown):
+		code = CodeIPUnknown
+	case errors.Is(err, ErrInvalidCredential), errors.Is(err, apikey.ErrInvalid), errors.Is(err, apikey.ErrRevoked),
+		errors.Is(err, apikey.ErrDisabled), errors.Is(err, apikey.ErrExpired):
+		code = CodeInvalidToken
+	}
+	if code == CodeUnavailable && g.log != nil && ctx.Err() == nil {
+		g.log.ErrorContext(ctx, "middleware: cannot authenticate", "error", err)
+	}
+	if g.hideAddress && (code == CodeIPNotAllowed || code == CodeIPUnknown) {
+		code = CodeInvalidToken
+	}
+	return g.rejection(Rejection{Code: code, Err: err}, addr)
+}

@@ -1,0 +1,45 @@
+// Package middleware puts API keys in front of net/http handlers: it
+// authenticates a request, checks what the handler requires, binds the
+// [Principal] to the request, and answers everything else itself.
+//
+// Start with [New], which makes a [Guard], and [Keys]:
+//
+//	guard, err := middleware.New(middleware.Config{
+//		Credentials: []middleware.Authenticator{middleware.Keys(manager)},
+//		KeyTypes:    []string{"admin"},
+//	})
+//	mux.Handle("GET /users", guard.Require("users.view")(listUsers))
+//
+// A handler asks [PrincipalFrom] who is calling. For routers that do not speak
+// net/http, [Guard.Check], [Guard.Authenticate] and [Guard.Authorize] decide
+// the same without writing anything.
+//
+// # Order
+//
+// The header is read first, then the credential's shape says which
+// [Authenticator] is meant, which asks its store and judges state and address;
+// then come the key's type, the permission, and what ?include= asks for. The
+// handler, and with it the body of the request, comes last: a write without
+// permission is refused whatever it carries.
+//
+// # Rejections
+//
+// Status and code are decided here and cannot be changed by a renderer:
+//
+//	401 missing_token       no credential, or another scheme
+//	400 invalid_request     two credentials, a malformed one, an unknown include
+//	401 invalid_token       unknown, disabled, expired or revoked: one answer for all
+//	403 ip_not_allowed      not from this address
+//	403 client_ip_unknown   bound to addresses, and the client's cannot be told
+//	403 wrong_key_type      another type of key is needed
+//	403 insufficient_scope  a permission is missing, and named
+//	405 method_not_allowed  Resource has no permission for the method
+//	503 unavailable         the store could not be asked
+//
+// # Security considerations
+//
+// Every method of a Guard authenticates; there is no outer middleware that
+// could be forgotten. A Principal is reused only where this same Guard bound it
+// to this same request. Put CORS handling outside the Guard: a preflight has no
+// credential. A request that outlives a revocation, such as a stream, goes on.
+package middleware

@@ -1,0 +1,143 @@
+package middleware
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"time"
+
+	"github.com/latchwork/latchwork/scope"
+)
+
+// A Kind says what sort of credential a Principal came with. The zero Kind is
+// nobody's.
+type Kind uint8
+
+// The kinds of principals.
+const (
+	KindKey    Kind = 1 + iota // an API key
+	KindUser                   // an access token of a person
+	KindClient                 // an access token of an OAuth client itself
+)
+
+// String returns "key", "user", "client" or "none".
+func (k Kind) String() string {
+	switch k {
+	case KindKey:
+		return "key"
+	case KindUser:
+		return "user"
+	case KindClient:
+		return "client"
+	default:
+		return "none"
+	}
+}
+
+// A Principal is who sent a request, as its credential says. It is a value:
+// handlers may keep it and change their copy. The zero Principal is nobody and
+// fails every check.
+type Principal struct {
+	Kind Kind
+
+	// Subject is the user an access token speaks for, and empty for
+	// everything else: a client's or a key's ID is never mistaken for a
+	// user's.
+	Subject string
+
+	// Owner is the account of the host that a key belongs to, if any.
+	Owner string
+
+	ClientID     string // the OAuth client, of tokens
+	GrantID      string // the authorization, of tokens
+	CredentialID string // the key's or the token's ID; never the secret
+	KeyType      string // of keys
+
+	// Permissions are what the key holds, or the scope of a token.
+	Permissions scope.Set
+
+	// ClientAddr is where the request came from, or the zero Addr when that
+	// cannot be told.
+	ClientAddr netip.Addr
+
+	// ExpiresAt is when the credential ends. Zero: never.
+	ExpiresAt time.Time
+}
+
+// PrincipalFrom returns the Principal that a Guard bound to the context, and
+// whether there is one.
+func PrincipalFrom(ctx context.Context) (Principal, bool) {
+	b := bindingFrom(ctx)
+	if b == nil {
+		return Principal{}, false
+	}
+	return b.principal, true
+}
+
+// WithPrincipal returns a context with this Principal, for testing handlers
+// without a Guard. No Guard trusts it.
+func WithPrincipal(ctx context.Context, p Principal) context.Context {
+	return &binding{Context: ctx, principal: p}
+}
+
+// IncludesFrom returns the relations of ?include= that RequireIncludes let
+// through, in the order asked for. Without RequireIncludes around the handler
+// there are none, whatever the query says.
+func IncludesFrom(ctx context.Context) []string {
+	b := bindingFrom(ctx)
+	if b == nil {
+		return nil
+	}
+	return b.includes
+}
+
+// A binding is the one context node that holds all a Guard knows of a request.
+type binding struct {
+	context.Context
+
+	principal Principal
+	includes  []string
+
+	// The Guard that authenticated the request, and the identity of the
+	// header map that it read. A handler may hand the context on to a request
+	// of its own making, with another credential in another header: that one
+	// is authenticated by itself.
+	guard  *Guard
+	header uintptr
+}
+
+type bindingKey struct{}
+
+// Value implements context.Context.
+func (b *binding) Value(key any) any {
+	if key == (bindingKey{}) {
+		return b
+	}
+	return b.Context.Value(key)
+}
+
+func bindingFrom(ctx context.Context) *binding {
+	b, _ := ctx.Value(bindingKey{}).(*binding)
+	return b
+}
+
+// bound returns the binding that this Guard made for this very request.
+func (g *Guard) bound(r *http.Request) *binding {
+	b := bindingFrom(r.Context())
+	if b == nil || b.guard != g || b.header != headerIdentity(r) {
+		return nil
+	}
+	return b
+}
+
+// bind returns the request with the principal in its context.
+func (g *Guard) bind(r *http.Request, p Principal, includes []string) *http.Request {
+	return r.WithContext(&binding{
+		Context: r.Context(), principal: p, includes: includes, guard: g, header: headerIdentity(r),
+	})
+}
+
+// headerIdentity tells header maps apart. http.Request.WithContext and
+// http.StripPrefix keep the map, so the request stays the same request.
+func headerIdentity(r *http.Request) uintptr { return reflect.ValueOf(r.Header).Pointer() }
