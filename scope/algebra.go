@@ -1,83 +1,61 @@
 package scope
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
-// Covers reports whether every grant of other is covered by one grant of s.
-// It is the test for delegation: if it holds, s allows whatever other allows.
-// The reverse is not promised. It may say no where several grants of s cover
-// one of other only together.
-//
+// Covers reports whether each grant of other is covered by a grant of s. If so,
+// s allows everything that other allows, and whoever has s may hand on other.
 // Every set covers the empty one.
+//
+// If not, that can also be because a grant of other is covered by several
+// grants of s together, but by none alone.
 func (s Set) Covers(other Set) bool {
-	for _, grant := range other.list() {
-		if !s.covers(grant) {
+	for _, grant := range other.grants() {
+		if !s.coversGrant(grant) {
 			return false
 		}
 	}
 	return true
 }
 
-// Excess returns the grants of other that keep s from covering it, sorted, and
-// nil when s covers other.
+// Excess returns the grants of other that no grant of s covers, sorted. It is nil
+// if s covers other.
 func (s Set) Excess(other Set) []string {
 	var excess []string
-	for _, grant := range other.list() {
-		if !s.covers(grant) {
+	for _, grant := range other.grants() {
+		if !s.coversGrant(grant) {
 			excess = append(excess, grant)
 		}
 	}
 	return excess
 }
 
-// Intersect returns the set that allows exactly what both sets allow.
-//
-// It can have more grants than either, and more than the 256 that the parsers
-// accept: up to the product of both when their grants have stars in different
-// places.
-func (s Set) Intersect(other Set) Set {
-	var meets []string
-	for _, g := range s.list() {
-		for _, h := range other.list() {
-			if m, ok := meet(g, h); ok {
-				meets = append(meets, m)
-			}
-		}
-	}
-	return newSet(meets)
-}
-
-func (s Set) covers(grant string) bool {
+func (s Set) coversGrant(grant string) bool {
 	return s.p != nil && s.p.matcher.covers(grant, true)
 }
 
-// covers reports whether the grant g covers text, which may be a permission or
-// a grant. A star of text is a segment like any other, which only a star of g
-// covers.
-func covers(g, text string) bool {
-	for {
-		if g == "*" {
-			return true
+// Intersect returns the set that allows exactly what both s and other allow.
+//
+// That can take more grants than s and other have, up to the product of their
+// numbers if all of them have stars. A set of more than 256 works like any
+// other, but what it is encoded as will not be read back.
+func (s Set) Intersect(other Set) Set {
+	var both []string
+	for _, g := range s.grants() {
+		for _, h := range other.grants() {
+			if m, ok := meet(g, h); ok {
+				both = append(both, m)
+			}
 		}
-		gs, grest, gmore := strings.Cut(g, ".")
-		ts, trest, tmore := strings.Cut(text, ".")
-		if gs != "*" && gs != ts || gmore != tmore {
-			return false
-		}
-		if !gmore {
-			return true
-		}
-		g, text = grest, trest
 	}
+	return newSet(both)
 }
 
-// meet returns the grant that covers exactly what both g and h cover, if there
-// is anything.
+// meet returns the grant that covers what g and h both cover, which is always
+// one grant, or false if they have nothing in common.
 func meet(g, h string) (string, bool) {
-	var segments []string
+	done := make([]byte, 0, maxName)
 	for {
+		// A star at the end takes all of what the other has left.
 		if g == "*" {
 			g = h
 		}
@@ -85,24 +63,19 @@ func meet(g, h string) (string, bool) {
 			h = g
 		}
 		if g == h {
-			m := strings.Join(append(segments, g), ".")
-			// What a grant covers is at least as long as the grant itself.
-			return m, len(m) <= maxName
+			// A permission is not shorter than a grant that covers it. So a
+			// grant that is too long covers nothing.
+			return string(done) + g, len(done)+len(g) <= maxName
 		}
-		gs, grest, gmore := strings.Cut(g, ".")
-		hs, hrest, hmore := strings.Cut(h, ".")
-		if gs == "*" {
-			gs = hs
+		gWord, gRest, gMore := strings.Cut(g, ".")
+		hWord, hRest, hMore := strings.Cut(h, ".")
+		if gWord == "*" {
+			gWord = hWord
 		}
-		if hs != "*" && gs != hs || gmore != hmore {
+		if gWord != hWord && hWord != "*" || gMore != hMore {
 			return "", false
 		}
-		segments = append(segments, gs)
-		if !gmore {
-			return strings.Join(segments, "."), true
-		}
-		g, h = grest, hrest
+		done = append(append(done, gWord...), '.')
+		g, h = gRest, hRest
 	}
 }
-
-var _ = slices.Sort[[]string]

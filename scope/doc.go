@@ -1,8 +1,9 @@
-// Package scope says what a credential may do: permission names, grants with
-// wildcards, sets of grants, and catalogues of the permissions a service knows.
+// Package scope says what a credential may do: names of permissions, grants
+// with wildcards, sets of grants, and catalogues of the permissions that a
+// service knows.
 //
-// Start with [ParseSet], which reads grants, and [Set.Allows], which answers
-// whether they permit one thing:
+// Start with [ParseSet], which reads grants, and [Set.Allows], which tells
+// whether they allow something:
 //
 //	set, err := scope.ParseSet("users.*", "invoices.view")
 //	...
@@ -10,39 +11,36 @@
 //
 // # Grammar
 //
-// A permission is one or more segments joined by dots: "profile",
+// A permission is one or more segments with dots between them: "profile",
 // "users.view", "admin.ticket_messages.view". A segment is 1 to 64 ASCII
-// letters, digits, underscores and hyphens; a permission has at most 255 bytes.
-// Case counts, and names are compared segment by segment.
+// letters, digits, underscores and hyphens. A permission has at most 255 bytes.
+// Case counts. Names are compared segment by segment.
 //
-// A grant is a permission in which whole segments may be a star. A star stands
-// for exactly one segment; as the last segment it stands for one or more:
+// A grant is a permission in which stars may stand for whole segments: a star
+// for exactly one, or, as the last segment, for one or more.
 //
-//	users.view   users.view
-//	users.*      users.view, users.notes.view; not users
-//	*.view       users.view; not view, not users.notes.view
-//	a.*.c        a.b.c; not a.c, not a.b.b.c
-//	*            everything
+//	users.view    covers users.view
+//	users.*       covers users.view and users.notes.view, but not users
+//	*.view        covers users.view, but not view or users.notes.view
+//	a.*.c         covers a.b.c, but not a.c or a.b.b.c
+//	*             covers everything
 //
-// There is nothing else: no part of a segment can be a star, a name does not
-// imply the names below it, and no grant takes away what another gives.
-// What is asked for is always a plain permission.
+// That is all. A star is never a part of a segment, a name does not imply the
+// names below it, and no grant takes away what another one gives.
 //
 // # Security considerations
 //
-// Everything that is not understood is refused. The zero [Set] allows nothing,
-// a set is never built from the good half of a bad list, and a malformed name
-// or one that holds a star is never allowed, not even by "*".
+// What is not understood is refused. The zero [Set] allows nothing, a list with
+// one bad grant does not become a set of the good ones, and a name that is
+// malformed, or has a star, is not allowed by anything, not even by "*".
 //
-// A star covers what will be invented later: "users.*" includes a
-// "users.delete" that does not exist yet. [Catalog.Validate] refuses names that
-// are not known, which catches the typing error that would otherwise be a grant
-// of nothing.
+// A star includes what will be added later: "users.*" allows the "users.delete"
+// of next year. A grant of a name that does not exist allows nothing until
+// somebody adds it. [Catalog.Validate] finds those.
 //
-// [Set.Covers] is the test for delegation: nobody should give away a set that
-// their own does not cover. It errs on the side of no, see there.
+// Nobody should hand on more than they have: [Set.Covers] is the test for that.
 //
-// Whoever writes grants decides how much work a question about them is, within
-// a bound: at most one lookup for each segment asked for and each 64 grants
-// that hold a star. Nothing here backtracks.
+// Those who choose the grants also choose how much work a question is. It is
+// bounded: at most one pass over the name for every 64 grants that have a star,
+// with one lookup for a segment. Nothing is tried and taken back.
 package scope

@@ -6,27 +6,35 @@ import (
 	"fmt"
 )
 
-// MarshalJSON encodes the set as an array of its grants, sorted; the empty set
+// MarshalJSON encodes the set as an array of its grants, sorted. The empty set
 // is [].
 func (s Set) MarshalJSON() ([]byte, error) { return json.Marshal(s.Strings()) }
 
-// UnmarshalJSON replaces s by the set that an array of strings holds, read as
-// [ParseSet] does. null, anything else than an array, and an element that is
-// not a string are errors; after an error s is unchanged.
+// UnmarshalJSON replaces s with the set of an array of grants. Whatever is no
+// array is an error, null as well, and so is an element that is no string.
+// Otherwise errors are those of [ParseSet]; after one, s is what it was.
 func (s *Set) UnmarshalJSON(data []byte) error {
-	var entries []*string // pointers tell null from ""
-	if err := json.Unmarshal(data, &entries); err != nil {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(data, &elements); err != nil {
 		return fmt.Errorf("scope: %w", err)
 	}
-	if entries == nil {
+	if elements == nil {
 		return errors.New("scope: null is not an array of strings")
 	}
-	grants := make([]string, len(entries))
-	for i, entry := range entries {
-		if entry == nil {
-			return &GrantError{Index: i, Text: "null", Reason: "not a string"}
+	if len(elements) > maxGrants {
+		return errTooMany
+	}
+	grants := make([]string, len(elements))
+	var faults []error
+	for i, element := range elements {
+		if element[0] != '"' {
+			faults = append(faults, &GrantError{Index: i, Text: string(element), Reason: "not a string"})
+			continue
 		}
-		grants[i] = *entry
+		faults = append(faults, json.Unmarshal(element, &grants[i]))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
 	parsed, err := ParseSet(grants...)
 	if err != nil {
@@ -36,19 +44,15 @@ func (s *Set) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalText encodes the set as its grants, sorted and separated by spaces;
-// the empty set is the empty text.
+// MarshalText encodes the set as its grants, sorted, with spaces between them.
+// The empty set is the empty text.
 func (s Set) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText replaces s by the set that text holds: grants, which may have
-// stars, separated by single spaces. It reads what MarshalText writes, with
-// the errors of [ParseSet]; after an error s is unchanged.
+// UnmarshalText replaces s with the set that text stands for: grants, with or
+// without stars, separated by single spaces. Errors are those of [ParseSet];
+// after one, s is what it was.
 func (s *Set) UnmarshalText(text []byte) error {
-	entries, err := splitEntries(string(text))
-	if err != nil {
-		return err
-	}
-	parsed, err := ParseSet(entries...)
+	parsed, err := parseText(string(text), checkGrant)
 	if err != nil {
 		return err
 	}

@@ -1,18 +1,16 @@
 package scope
 
-import (
-	"strings"
-)
+import "strings"
 
-// matcher answers whether one of its grants covers a text. Grants without a
-// star are looked up in a map. The others go through blocks, 64 to a block,
-// because a block keeps track of its grants in the bits of one word.
+// A matcher tells whether one of its grants covers a text. Grants without a star
+// are in a map, to be found by equal texts. The others are in blocks.
 type matcher struct {
 	exact  map[string]struct{}
 	blocks []block
 }
 
-// newMatcher makes a matcher of valid grants.
+const blockSize = 64
+
 func newMatcher(grants []string) matcher {
 	var exact, starred []string
 	for _, g := range grants {
@@ -22,8 +20,8 @@ func newMatcher(grants []string) matcher {
 			exact = append(exact, g)
 		}
 	}
-	// A walk through a block costs the same for one grant as for 64. If there
-	// has to be one, and there is room, it saves the look into the map.
+	// A block takes as long for one grant as for 64. If one is needed, and has
+	// room for all grants, it saves the lookup in the map.
 	if len(starred) > 0 && len(grants) <= blockSize {
 		return matcher{blocks: []block{newBlock(grants)}}
 	}
@@ -42,142 +40,158 @@ func newMatcher(grants []string) matcher {
 	return m
 }
 
-// covers reports whether a grant covers text. Text is a permission, perhaps a
-// malformed one, which nothing covers; or it isGrant, and valid: then its
-// stars are segments like others, which only a star covers.
+// covers reports whether a grant covers text, which is one of two things: a
+// permission, not covered if it is malformed; or, if isGrant, a grant known to
+// be well-formed, whose stars are segments that only stars cover.
 func (m *matcher) covers(text string, isGrant bool) bool {
-	if _, ok := m.exact[text]; ok {
-		return true
-	}
-	if len(m.blocks) == 0 || len(text) > maxName {
-		return false
-	}
-	var d dots
-	if !d.split(text) && !isGrant {
-		return false
+	if m.exact != nil {
+		if _, ok := m.exact[text]; ok {
+			return true
+		}
 	}
 	for i := range m.blocks {
-		if m.blocks[i].covers(text, &d) {
+		if m.blocks[i].covers(text, isGrant) {
 			return true
 		}
 	}
 	return false
 }
 
-const blockSize = 64
+// A block matches up to 64 grants at once. It goes through the segments of a
+// text and keeps, in bit i of a mask, whether grant i agrees with it so far. So
+// every segment is one step, wherever the grants have their stars.
+type block struct{ first *level }
 
-// A block matches up to 64 grants at once, segment by segment. Bit i of every
-// mask stands for its grant i. What a segment rules out is cleared from a mask
-// of all grants, so a walk takes one step a segment, however the stars lie.
-type block []level
-
-// A level is what the grants of a block have at one position.
+// A level is what the grants of a block have in one position.
 type level struct {
-	star  uint64 // grants with a star here, and more behind it
-	tail  uint64 // grants that end in a star here
-	last  uint64 // grants that end in a word here
-	words table  // grants with that word here
+	star  uint64            // grants with a star here and something behind it
+	tail  uint64            // grants whose last segment is here, a star
+	last  uint64            // grants whose last segment is here, a word
+	words table             // grants by the word they have here, if it fits into a key
+	long  map[string]uint64 // grants by the word they have here, if it does not
+	next  *level
 }
 
 func newBlock(grants []string) block {
 	var b block
 	for i, g := range grants {
-		mask := uint64(1) << i
-		for at, pos := 0, 0; at <= len(g); pos++ {
-			if pos == len(b) {
-				b = append(b, level{words: newTable()})
+		bit := uint64(1) << i
+		next := &b.first
+		for more := true; more; {
+			var segment string
+			segment, g, more = strings.Cut(g, ".")
+			if *next == nil {
+				*next = &level{words: newTable()}
 			}
-			l := &b[pos]
-			end := at
-			for end < len(g) && g[end] != '.' {
-				end++
-			}
+			l := *next
+			next = &l.next
 			switch {
-			case g[at:] == "*":
-				l.tail |= mask
-			case g[at:end] == "*":
-				l.star |= mask
-			default:
-				l.words.add(key(g, at, end), g[at:end], mask)
-				if end == len(g) {
-					l.last |= mask
+			case segment == "*" && more:
+				l.star |= bit
+				continue
+			case segment == "*":
+				l.tail |= bit
+				continue
+			case len(segment) > maxKey:
+				if l.long == nil {
+					l.long = make(map[string]uint64)
 				}
+				l.long[segment] |= bit
+			default:
+				key, _ := scan(segment, 0)
+				l.words.add(key, bit)
 			}
-			at = end + 1
+			if !more {
+				l.last |= bit
+			}
 		}
 	}
 	return b
 }
 
-func (b block) covers(text string, d *dots) bool {
+// covers is [matcher.covers] for the grants of the block.
+//
+// Every request goes through this loop. The levels are linked, and the calls
+// kept out of its common path, so that what it works with stays in registers.
+func (b *block) covers(text string, isGrant bool) bool {
+	if len(text) > maxName {
+		return false
+	}
 	alive := ^uint64(0)
-	at := 0
-	for i := range b {
-		l := &b[i]
+	start := uint(0)
+	for l := b.first; l != nil; l = l.next {
 		if alive&l.tail != 0 {
-			return true
+			// A last star takes whatever follows, if that is well-formed.
+			return isGrant || ValidPermission(text[start:])
 		}
-		end := d.next(at)
-		alive &= l.star | l.words.find(key(text, at, end), text[at:end])
-		if end == len(text) {
-			return alive&l.last != 0
-		}
-		if alive == 0 {
+		key, end := scan(text, start)
+		same := uint64(0) // the grants that have this very word here
+		switch n := end - start; {
+		case 1 <= n && n <= maxKey:
+			same = l.words.find(key)
+		case maxKey < n && n <= maxSegment:
+			same = l.long[text[start:end]]
+		case n == 0 && isGrant:
+			end++ // a star
+		default:
 			return false
 		}
-		at = end + 1
+		alive &= l.star | same
+		if end == uint(len(text)) {
+			return alive&l.last != 0
+		}
+		if alive == 0 || text[end] != '.' {
+			return false
+		}
+		start = end + 1
 	}
 	return false
 }
 
-// A table maps words to masks. It is a hash table with linear probing, never
-// more than half full. It has no seed: 64 words are the most there can be, and
-// so the most that a lookup compares.
+// A table maps the keys of words to masks. It is a hash table with linear probing
+// and at most half full. It does without a secret seed: a block has at most 64
+// words in one place, and chosen collisions cost no more than a look at each.
 type table struct {
 	slots []slot
-	used  int
-	shift uint8 // 64 less the bits of an index
+	used  uint8
+	shift uint8 // 64 less the number of bits of an index
 }
 
-type slot struct {
-	key  uint64
-	mask uint64 // 0 in a free slot
-	word string
-}
+type slot struct{ key, mask uint64 } // free if mask is 0
 
 func newTable() table { return table{slots: make([]slot, 2), shift: 63} }
 
-// index is where the search for key starts: the top bits of a product with
-// 2^64 divided by the golden ratio, which spreads what differs in few bits.
+// index returns where to start looking for key. The factor is 2^64 divided by
+// the golden ratio, which spreads keys that differ in a few bits.
 func (t *table) index(key uint64) uint64 { return key * 0x9E3779B97F4A7C15 >> (t.shift & 63) }
 
-func (t *table) find(key uint64, word string) uint64 {
+// find returns the mask of key, 0 if the table does not have it.
+func (t *table) find(key uint64) (mask uint64) {
 	for i := t.index(key); ; i++ {
 		s := &t.slots[i&uint64(len(t.slots)-1)]
-		if s.key == key && (key < longKey || s.word == word) || s.mask == 0 {
+		if s.key == key || s.mask == 0 {
 			return s.mask
 		}
 	}
 }
 
-func (t *table) add(key uint64, word string, mask uint64) {
-	for i := t.index(key); ; i++ {
-		s := &t.slots[i&uint64(len(t.slots)-1)]
-		if s.mask == 0 {
-			*s = slot{key: key, word: word}
-			t.used++
-		}
-		if s.key == key && s.word == word {
-			s.mask |= mask
-			break
-		}
+// add adds the bits of mask to the mask of key.
+func (t *table) add(key, mask uint64) {
+	i := t.index(key)
+	for t.slots[i].mask != 0 && t.slots[i].key != key {
+		i = (i + 1) & uint64(len(t.slots)-1)
 	}
-	if 2*t.used > len(t.slots) {
-		old := t.slots
-		t.slots, t.shift, t.used = make([]slot, 2*len(old)), t.shift-1, 0
+	if s := &t.slots[i]; s.mask != 0 {
+		s.mask |= mask
+		return
+	}
+	t.slots[i] = slot{key, mask}
+	t.used++
+	if old := t.slots; 2*int(t.used) > len(old) {
+		*t = table{slots: make([]slot, 2*len(old)), shift: t.shift - 1}
 		for _, s := range old {
 			if s.mask != 0 {
-				t.add(s.key, s.word, s.mask)
+				t.add(s.key, s.mask)
 			}
 		}
 	}

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// A Set is what a credential may do: an immutable set of grants. The zero Set
-// is empty and allows nothing. Sets are as cheap to copy as a pointer, and safe
-// for concurrent use.
+// A Set says what a credential may do: it is an immutable set of grants. The
+// zero Set is empty and allows nothing. A Set is as cheap to copy as a pointer
+// and safe for concurrent use.
 //
-// Compare sets with [Set.Equal]; they cannot be compared with ==.
+// Sets are compared with [Set.Equal]; == does not compile.
 type Set struct {
-	_ [0]func() // not comparable: == would compare pointers
-	p *set      // nil when the set is empty
+	_ [0]func() // == would compare the pointers
+	p *set      // nil: no grants
 }
 
 type set struct {
@@ -22,18 +22,55 @@ type set struct {
 	matcher matcher
 }
 
-// ParseSet reads grants, each a permission or a pattern such as "users.*".
-// Duplicates are dropped; without arguments the set is empty.
+// ParseSet returns the set of the given grants, each a permission or a pattern
+// such as "users.*". Duplicates count once; without grants the set is empty.
 //
-// If any entry is bad there is no set, and the error joins one [*GrantError]
-// for each. More than 256 entries are an error.
+// A bad entry is an error, never a smaller set: the error joins a [*GrantError]
+// for each. More than 256 entries are an error too.
 func ParseSet(grants ...string) (Set, error) {
+	return parse(grants, checkGrant)
+}
+
+// MustParseSet is [ParseSet] for grants that are written in the program. It
+// panics where ParseSet returns an error.
+func MustParseSet(grants ...string) Set {
+	s, err := ParseSet(grants...)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// ParseScope returns the set that an OAuth 2.0 scope parameter stands for (RFC
+// 6749 section 3.3): permissions, separated by single spaces. A star is an
+// error, so that no client can ask for everything. Spaces at the ends, and two
+// in a row, are errors; the empty string is the empty set.
+//
+// Errors are those of [ParseSet].
+func ParseScope(s string) (Set, error) {
+	return parseText(s, func(text string) string {
+		if strings.Contains(text, "*") {
+			return "a scope cannot have a '*'"
+		}
+		return checkGrant(text)
+	})
+}
+
+func parseText(s string, check func(text string) (reason string)) (Set, error) {
+	if s == "" {
+		return Set{}, nil
+	}
+	// One entry more than there may be is enough to find that out.
+	return parse(strings.SplitN(s, " ", maxGrants+1), check)
+}
+
+func parse(grants []string, check func(text string) (reason string)) (Set, error) {
 	if len(grants) > maxGrants {
-		return Set{}, fmt.Errorf("scope: %d grants, more than %d", len(grants), maxGrants)
+		return Set{}, errTooMany
 	}
 	var faults []error
 	for i, text := range grants {
-		if reason := grantFault(text); reason != "" {
+		if reason := check(text); reason != "" {
 			faults = append(faults, &GrantError{Index: i, Text: text, Reason: reason})
 		}
 	}
@@ -43,55 +80,9 @@ func ParseSet(grants ...string) (Set, error) {
 	return newSet(slices.Clone(grants)), nil
 }
 
-// MustParseSet is [ParseSet] for grants written in the program: it panics where
-// ParseSet returns an error.
-func MustParseSet(grants ...string) Set {
-	s, err := ParseSet(grants...)
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
+var errTooMany = fmt.Errorf("scope: more than %d grants", maxGrants)
 
-// ParseScope reads the scope parameter of OAuth 2.0 (RFC 6749 section 3.3):
-// permissions separated by single spaces. Stars are errors, so a client cannot
-// ask for everything. The empty string is the empty set; a space at either end
-// and two in a row are errors.
-//
-// As with [ParseSet], every bad entry is a [*GrantError] and more than 256
-// entries are an error.
-func ParseScope(s string) (Set, error) {
-	entries, err := splitEntries(s)
-	if err != nil {
-		return Set{}, err
-	}
-	var faults []error
-	for i, text := range entries {
-		reason := grantFault(text)
-		if strings.Contains(text, "*") {
-			reason = "a '*' cannot be asked for"
-		}
-		if reason != "" {
-			faults = append(faults, &GrantError{Index: i, Text: text, Reason: reason})
-		}
-	}
-	if faults != nil {
-		return Set{}, errors.Join(faults...)
-	}
-	return newSet(entries), nil
-}
-
-func splitEntries(s string) ([]string, error) {
-	if s == "" {
-		return nil, nil
-	}
-	if n := strings.Count(s, " ") + 1; n > maxGrants {
-		return nil, fmt.Errorf("scope: %d grants, more than %d", n, maxGrants)
-	}
-	return strings.Split(s, " "), nil
-}
-
-// newSet makes a Set of valid grants. It keeps the slice.
+// newSet makes a Set of valid grants, in the slice that it is given.
 func newSet(grants []string) Set {
 	if len(grants) == 0 {
 		return Set{}
@@ -101,23 +92,18 @@ func newSet(grants []string) Set {
 	return Set{p: &set{grants: grants, matcher: newMatcher(grants)}}
 }
 
-func (s Set) list() []string {
-	if s.p == nil {
-		return nil
-	}
-	return s.p.grants
-}
-
 // Allows reports whether a grant of the set covers permission. A malformed
-// permission and one that holds a star are never allowed. It does not allocate.
+// permission is never allowed, nor is one with a star, whatever the set holds.
+// Allows does not allocate.
 func (s Set) Allows(permission string) bool {
 	return s.p != nil && s.p.matcher.covers(permission, false)
 }
 
-// Missing returns the permissions that the set does not allow, in the order
-// asked, and nil when it allows them all. Asked for none, it returns nil:
-// a caller whose list could be empty has to decide what that means.
-// It allocates only when something is missing.
+// Missing returns those of the permissions that the set does not allow, in the
+// order asked. It is nil, and nothing is allocated, when none is missing.
+//
+// Asked for nothing, it misses nothing: whoever asks with a list that may be
+// empty has to decide what that means.
 func (s Set) Missing(permissions ...string) []string {
 	var missing []string
 	for _, p := range permissions {
@@ -129,19 +115,25 @@ func (s Set) Missing(permissions ...string) []string {
 }
 
 // Len returns the number of grants.
-func (s Set) Len() int { return len(s.list()) }
+func (s Set) Len() int { return len(s.grants()) }
 
-// IsEmpty reports whether the set has no grants and so allows nothing.
+// IsEmpty reports whether the set has no grants, and so allows nothing.
 func (s Set) IsEmpty() bool { return s.p == nil }
 
-// Equal reports whether both sets consist of the same grants. Sets that allow
-// the same by different grants, such as "*" and "*" with "users.view", are not
-// equal.
-func (s Set) Equal(other Set) bool { return slices.Equal(s.list(), other.list()) }
+// Equal reports whether both sets have the same grants. Sets that allow the
+// same by different grants are not equal: "*" alone is not "*" and "users.*".
+func (s Set) Equal(other Set) bool { return slices.Equal(s.grants(), other.grants()) }
 
-// Strings returns the grants, sorted, in a slice of the caller's own that is
-// never nil. [ParseSet] reads them back.
-func (s Set) Strings() []string { return append([]string{}, s.list()...) }
+// Strings returns the grants, sorted, in a slice that is the caller's own and
+// never nil. [ParseSet] makes an equal set of them.
+func (s Set) Strings() []string { return append([]string{}, s.grants()...) }
 
-// String returns the grants, sorted and separated by spaces.
-func (s Set) String() string { return strings.Join(s.list(), " ") }
+// String returns the grants, sorted, with spaces between them.
+func (s Set) String() string { return strings.Join(s.grants(), " ") }
+
+func (s Set) grants() []string {
+	if s.p == nil {
+		return nil
+	}
+	return s.p.grants
+}
