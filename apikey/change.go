@@ -17,7 +17,7 @@ import (
 func (d management) Update(ctx context.Context, id string, version int64, edit func(*Spec)) (Key, error) {
 	return d.change(ctx, id, version, Updated, func(r *Record) error {
 		before := r.Key.spec()
-		after := before
+		after := r.Clone().Key.spec() // edit may write to what a pointer points to
 		edit(&after)
 		after.ExpiresAt = cut(after.ExpiresAt)
 		if err := d.m.validate(after, &before); err != nil {
@@ -110,7 +110,12 @@ func (d management) Revoke(ctx context.Context, id string, o RevokeOptions) erro
 		return err
 	}
 	o.Version = 0
-	return d.descend(ctx, id, func(k Key) error { return d.revoke(ctx, k.ID, o) })
+	return d.descend(ctx, id, func(k Key) error {
+		if !k.RevokedAt.IsZero() {
+			return nil // and perhaps out of reach
+		}
+		return d.revoke(ctx, k.ID, o)
+	})
 }
 
 func (d management) revoke(ctx context.Context, id string, o RevokeOptions) error {
@@ -179,7 +184,8 @@ func (d management) change(ctx context.Context, id string, version int64, kind E
 			return Key{}, err
 		}
 		what := changes(before.Key, after.Key)
-		if len(what) == 0 {
+		// A rotation is one even if the hint happens to stay the same.
+		if len(what) == 0 && kind != Rotated {
 			return before.Key, nil
 		}
 		kind := kind

@@ -58,12 +58,17 @@ func changes(before, after Key) []FieldChange {
 	return list
 }
 
-// listText writes an address list for an event. Nil is from anywhere.
+// listText writes an address list for an event: nothing for nil, which is from
+// anywhere, and a word for an empty one.
 func listText(list *ipfilter.List) string {
-	if list == nil {
+	switch {
+	case list == nil:
 		return ""
+	case list.IsEmpty():
+		return "none"
+	default:
+		return list.String()
 	}
-	return list.String()
 }
 
 // timeText writes an instant as the JSON API does, or the word for none.

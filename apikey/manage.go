@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/latchwork/latchwork/internal/credential"
 )
 
@@ -30,6 +31,10 @@ type Delegate struct {
 // As returns the management of keys for this actor.
 func (m *Manager) As(actor Actor) Delegate {
 	actor.Ceiling.Types = slices.Clone(actor.Ceiling.Types)
+	if actor.Ceiling.AllowedIPs != nil {
+		list := *actor.Ceiling.AllowedIPs
+		actor.Ceiling.AllowedIPs = &list
+	}
 	return Delegate{management{m: m, actor: actor}}
 }
 
@@ -117,6 +122,11 @@ func (d management) create(ctx context.Context, spec Spec, sum Hash, hint string
 	if err := d.bounds(k); err != nil {
 		return Key{}, err
 	}
+	if hint == "" { // imported
+		if err := m.unused(ctx, sum); err != nil {
+			return Key{}, err
+		}
+	}
 	id, err := newID()
 	if err != nil {
 		return Key{}, err
@@ -131,6 +141,24 @@ func (d management) create(ctx context.Context, spec Spec, sum Hash, hint string
 	}
 	m.announce(e)
 	return k, d.stillAllowed(ctx, k)
+}
+
+// unused refuses a secret that a key has already in the form of another pepper,
+// which the store cannot see: revoking one of two keys would leave the other.
+func (m *Manager) unused(ctx context.Context, sum Hash) error {
+	candidates := m.hasher.candidates(sum)
+	if len(candidates) == 1 {
+		return nil
+	}
+	_, err := m.store.Find(ctx, hashes(candidates))
+	switch {
+	case err == nil:
+		return ErrExists
+	case errors.Is(err, ErrNotFound):
+		return nil
+	default:
+		return storeError("find", err)
+	}
 }
 
 // stillAllowed closes a race: a key that acts may be revoked, with all that it

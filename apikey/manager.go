@@ -239,11 +239,7 @@ func (m *Manager) load(ctx context.Context, sum Hash) (Verified, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	candidates := m.hasher.candidates(sum)
-	hashes := make([]Hash, len(candidates))
-	for i, c := range candidates {
-		hashes[i] = c.Hash
-	}
-	r, err := m.store.Find(ctx, hashes)
+	r, err := m.store.Find(ctx, hashes(candidates))
 	if errors.Is(err, ErrNotFound) {
 		return Verified{}, ErrInvalid
 	}
@@ -255,17 +251,18 @@ func (m *Manager) load(ctx context.Context, sum Hash) (Verified, error) {
 		return Verified{}, errors.New("apikey: find: the store returned another record")
 	}
 	now := m.clock()
-	if err := r.Key.judge(now); err != nil {
-		return Verified{}, err
-	}
 	if !secret.Deadline.IsZero() && !now.Before(secret.Deadline) {
 		return Verified{}, ErrInvalid
 	}
-	if candidate > 0 {
-		m.rehash(ctx, r.Key.ID, secret, sum)
+	if err := r.Key.judge(now); err != nil {
+		return Verified{}, err
 	}
 	if r.Key.Permissions, err = m.permissions(ctx, r.Key); err != nil {
 		return Verified{}, err
+	}
+	// Last, because it may use up the time that is left.
+	if candidate > 0 {
+		m.rehash(ctx, r.Key.ID, secret, sum)
 	}
 	return Verified{key: &r.Key}, nil
 }

@@ -21,8 +21,8 @@ type MemoryStore struct {
 
 	mu     sync.Mutex // held for writing, and for reading what follows
 	byID   map[string]*Record
-	ids    []string // in ascending order
-	events map[string][]Event
+	ids    []string           // in ascending order
+	events map[string][]Event // each in ascending order of the IDs
 }
 
 // NewMemoryStore returns an empty store.
@@ -199,7 +199,9 @@ func (s *MemoryStore) hashTaken(r Record) bool {
 func (s *MemoryStore) put(old *Record, r Record, e Event) {
 	s.replace(old, r)
 	e.Changes = slices.Clone(e.Changes)
-	events := append(s.events[r.Key.ID], e)
+	events := s.events[r.Key.ID]
+	at, _ := slices.BinarySearchFunc(events, e.ID, func(e Event, id string) int { return strings.Compare(e.ID, id) })
+	events = slices.Insert(events, at, e)
 	s.events[r.Key.ID] = events[max(0, len(events)-maxMemoryEvents):]
 }
 

@@ -136,6 +136,15 @@ func (h hasher) candidates(sum Hash) []SecretHash {
 	return all
 }
 
+// hashes returns what to look for.
+func hashes(candidates []SecretHash) []Hash {
+	list := make([]Hash, len(candidates))
+	for i, c := range candidates {
+		list[i] = c.Hash
+	}
+	return list
+}
+
 // match returns the secret of the record that is one of the candidates, and
 // which. A store that answers with somebody else's record does not get through
 // here.

@@ -58,8 +58,13 @@ func (f ForeignFormat) validate() error {
 			return fmt.Errorf("foreign format %.40q: the alphabet must hold characters of a bearer token, each once", f.Prefix)
 		}
 	}
-	if len(f.Prefix) > credential.MaxPrefix || strings.ContainsFunc(f.Prefix, func(r rune) bool { return r > 0x7f || !isTokenByte(byte(r)) }) {
-		return fmt.Errorf("foreign format %.40q: the prefix must be at most %d characters of a bearer token", f.Prefix, credential.MaxPrefix)
+	for i := range len(f.Prefix) {
+		if !isTokenByte(f.Prefix[i]) {
+			return fmt.Errorf("foreign format %.40q: the prefix must hold characters of a bearer token", f.Prefix)
+		}
+	}
+	if len(f.Prefix) > credential.MaxPrefix {
+		return fmt.Errorf("foreign format %.40q: the prefix has more than %d characters", f.Prefix, credential.MaxPrefix)
 	}
 	if f.Length <= 0 || f.Length > maxForeignLength {
 		return fmt.Errorf("foreign format %.40q: length %d, want 1 to %d", f.Prefix, f.Length, maxForeignLength)

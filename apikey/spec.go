@@ -17,6 +17,7 @@ const (
 	maxName       = 255 // characters, of Name and RevokedReason
 	maxOwner      = 255 // bytes, of Owner and Actor.ID
 	maxIdentifier = 32
+	maxGrants     = 256 // of a set that scope.ParseSet reads
 )
 
 // A Spec is what a key is created from, and what Update may change of it.
@@ -61,15 +62,23 @@ func (m *Manager) validate(s Spec, before *Spec) error {
 	if (before == nil || s.Type != before.Type) && !slices.Contains(m.types, s.Type) {
 		faults.add("type", fmt.Sprintf("must be one of %s", strings.Join(m.types, ", ")))
 	}
-	if m.catalog != nil && (before == nil || !s.Permissions.Equal(before.Permissions)) {
-		for _, err := range split(m.catalog.Validate(s.Permissions)) {
-			faults.add("permissions", trimPackage(err.Error()))
+	if before == nil || !s.Permissions.Equal(before.Permissions) {
+		switch {
+		case s.Permissions.Len() > maxGrants: // as Intersect can make them
+			faults.add("permissions", fmt.Sprintf("must not have more than %d grants", maxGrants))
+		case m.catalog != nil:
+			for _, err := range split(m.catalog.Validate(s.Permissions)) {
+				faults.add("permissions", trimPackage(err.Error()))
+			}
 		}
 	}
-	if s.AllowedIPs != nil && s.AllowedIPs.IsEmpty() {
-		faults.add("allowed_ips", "must not be empty: without a list the key works from anywhere")
-	} else if s.AllowedIPs != nil && s.AllowedIPs.Len() > ipfilter.MaxEntries {
-		faults.add("allowed_ips", fmt.Sprintf("must not have more than %d entries", ipfilter.MaxEntries))
+	if s.AllowedIPs != nil && (before == nil || before.AllowedIPs == nil || !s.AllowedIPs.Equal(*before.AllowedIPs)) {
+		switch {
+		case s.AllowedIPs.IsEmpty():
+			faults.add("allowed_ips", "must not be empty: without a list the key works from anywhere")
+		case s.AllowedIPs.Len() > ipfilter.MaxEntries:
+			faults.add("allowed_ips", fmt.Sprintf("must not have more than %d entries", ipfilter.MaxEntries))
+		}
 	}
 	if !s.ExpiresAt.IsZero() && (before == nil || !s.ExpiresAt.Equal(before.ExpiresAt)) {
 		switch {
@@ -80,13 +89,12 @@ func (m *Manager) validate(s Spec, before *Spec) error {
 		}
 	}
 	switch {
-	case before == nil:
-		if len(s.Owner) > maxOwner || !utf8.ValidString(s.Owner) || strings.ContainsRune(s.Owner, 0) {
-			faults.add("owner", fmt.Sprintf("must be text of at most %d bytes", maxOwner))
-		}
-	case s.Owner != before.Owner:
+	case before != nil && s.Owner != before.Owner:
 		faults.add("owner", "cannot be changed")
-	case !s.Metadata.Equal(before.Metadata):
+	case before == nil && (len(s.Owner) > maxOwner || !utf8.ValidString(s.Owner) || strings.ContainsRune(s.Owner, 0)):
+		faults.add("owner", fmt.Sprintf("must be text of at most %d bytes", maxOwner))
+	}
+	if before != nil && !s.Metadata.Equal(before.Metadata) {
 		faults.add("metadata", "cannot be changed")
 	}
 	return faults.orNil()

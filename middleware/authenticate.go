@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/oauth"
 )
 
 // maxCredential is the longest credential that is looked at.
@@ -143,8 +144,10 @@ func (g *Guard) denied(ctx context.Context, err error, addr netip.Addr) *Rejecti
 		code = CodeIPNotAllowed
 	case errors.Is(err, apikey.ErrIPUnknown):
 		code = CodeIPUnknown
-	case errors.Is(err, ErrInvalidCredential), errors.Is(err, apikey.ErrInvalid), errors.Is(err, apikey.ErrRevoked),
-		errors.Is(err, apikey.ErrDisabled), errors.Is(err, apikey.ErrExpired):
+	case errors.Is(err, ErrInvalidCredential),
+		errors.Is(err, apikey.ErrInvalid), errors.Is(err, apikey.ErrRevoked),
+		errors.Is(err, apikey.ErrDisabled), errors.Is(err, apikey.ErrExpired),
+		errors.Is(err, oauth.ErrInvalid), errors.Is(err, oauth.ErrRevoked), errors.Is(err, oauth.ErrExpired):
 		code = CodeInvalidToken
 	}
 	if code == CodeUnavailable && g.log != nil && ctx.Err() == nil {

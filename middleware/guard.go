@@ -15,7 +15,8 @@ import (
 )
 
 // An Authenticator turns one sort of credential into a Principal. Keys makes
-// one for API keys; write one for a foreign identity provider. It is used
+// one for API keys and Tokens one for access tokens; write one for a foreign
+// identity provider. It is used
 // concurrently.
 type Authenticator interface {
 	// Recognize reports whether the presented credential is of this sort,
@@ -30,8 +31,8 @@ type Authenticator interface {
 	Samples() []string
 
 	// Authenticate returns whose credential this is. An error that matches
-	// ErrInvalidCredential, or one of the package apikey's for what may not
-	// be used, refuses it; any other error means that nothing is known, and
+	// ErrInvalidCredential, or one of the packages apikey's and oauth's for
+	// what may not be used, refuses it; any other error means that nothing is known, and
 	// the request is refused with 503.
 	Authenticate(ctx context.Context, presented string, r Request) (Principal, error)
 }
@@ -72,6 +73,10 @@ type Config struct {
 	// do.
 	Catalog *scope.Catalog
 
+	// Scopes knows the scopes there are, for RequireScope and its like as
+	// Catalog for Require. Nil: only malformed ones panic.
+	Scopes *scope.Catalog
+
 	// Realm names the protected space in challenges. Empty: "api".
 	Realm string
 
@@ -96,6 +101,7 @@ type Guard struct {
 	keyTypes    []string
 	keyHeader   string
 	catalog     *scope.Catalog
+	scopes      *scope.Catalog
 	realm       string
 	hideAddress bool
 	writeReject func(http.ResponseWriter, *http.Request, Rejection)
@@ -107,7 +113,7 @@ func New(cfg Config) (*Guard, error) {
 	g := &Guard{
 		credentials: slices.Clone(cfg.Credentials), clientAddr: cfg.ClientAddr,
 		keyTypes: slices.Clone(cfg.KeyTypes), keyHeader: http.CanonicalHeaderKey(cfg.KeyHeader),
-		catalog: cfg.Catalog, realm: cfg.Realm, hideAddress: cfg.HideAddressRefusal,
+		catalog: cfg.Catalog, scopes: cfg.Scopes, realm: cfg.Realm, hideAddress: cfg.HideAddressRefusal,
 		writeReject: cfg.Reject, log: cfg.Logger,
 	}
 	faults := overlaps(g.credentials)

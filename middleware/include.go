@@ -25,7 +25,7 @@ func (g *Guard) RequireIncludes(relations map[string]string) func(http.Handler) 
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			p, rejected := g.authenticate(r)
 			if rejected == nil {
-				rejected = g.judge(p, Requirement{valid: true})
+				rejected = g.judge(p, Requirement{kind: KindKey})
 			}
 			var includes []string
 			if rejected == nil {
@@ -46,7 +46,7 @@ func (g *Guard) includes(r *http.Request, p Principal, relations map[string]stri
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, g.rejection(Rejection{Code: CodeInvalidRequest, Message: "The query cannot be read.", Err: err}, p.ClientAddr)
+		return nil, g.badQuery(Rejection{Message: "The query cannot be read.", Err: err}, p)
 	}
 	var includes, needed []string
 	for _, value := range query["include"] {
@@ -73,7 +73,15 @@ func (g *Guard) unknownInclude(name string, names []string, p Principal) *Reject
 	if len(name) > 64 {
 		name = name[:64]
 	}
-	return g.rejection(Rejection{
-		Code: CodeInvalidRequest, Message: fmt.Sprintf("There is no include %q.", name), Include: name, Allowed: names,
-	}, p.ClientAddr)
+	return g.badQuery(Rejection{
+		Message: fmt.Sprintf("There is no include %q.", name), Include: name, Allowed: names,
+	}, p)
+}
+
+// badQuery is an invalid_request without a challenge: the credential was fine.
+func (g *Guard) badQuery(rej Rejection, p Principal) *Rejection {
+	rej.Code = CodeInvalidRequest
+	completed := g.rejection(rej, p.ClientAddr)
+	completed.Challenge = ""
+	return completed
 }

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/latchwork/latchwork/apikey"
 )
@@ -34,4 +35,18 @@ func (k keys) Authenticate(ctx context.Context, presented string, r Request) (Pr
 		Kind: KindKey, CredentialID: key.ID, KeyType: key.Type, Owner: key.Owner,
 		Permissions: key.Permissions, ExpiresAt: key.ExpiresAt,
 	}, nil
+}
+
+// KeyActor returns who manages keys with a request that a Guard let through:
+// the key that the request came with, read anew from its store, so that nobody
+// manages keys with one that was just revoked. It is what keyapi.Config.Actor
+// wants to be; anybody but a key is apikey.ErrNoActor.
+func KeyActor(m *apikey.Manager) func(*http.Request) (apikey.Actor, error) {
+	return func(r *http.Request) (apikey.Actor, error) {
+		p, _ := PrincipalFrom(r.Context())
+		if p.Kind != KindKey {
+			return apikey.Actor{}, apikey.ErrNoActor
+		}
+		return m.ActorOf(r.Context(), p.CredentialID)
+	}
 }

@@ -21,7 +21,7 @@ func WritePaymenterRejection(w http.ResponseWriter, _ *http.Request, rej Rejecti
 		}{"The request is missing a valid bearer token."})
 	case CodeInvalidToken:
 		writeJSON(w, rej, message{"The provided API key is invalid or has been disabled."})
-	case CodeWrongKeyType, CodeIPNotAllowed, CodeIPUnknown:
+	case CodeWrongKeyType, CodeUserRequired, CodeClientRequired, CodeIPNotAllowed, CodeIPUnknown:
 		writeJSON(w, rej, message{"You do not have permission to access this resource."})
 	case CodeInsufficientScope:
 		writeJSON(w, rej, message{"This action is unauthorized."})

@@ -94,7 +94,7 @@ func IncludesFrom(ctx context.Context) []string {
 
 // A binding is the one context node that holds all a Guard knows of a request.
 type binding struct {
-	context.Context
+	context.Context //nolint:containedctx // it is a context
 
 	principal Principal
 	includes  []string

@@ -20,6 +20,8 @@ const (
 	CodeIPNotAllowed      = "ip_not_allowed"
 	CodeIPUnknown         = "client_ip_unknown"
 	CodeWrongKeyType      = "wrong_key_type"
+	CodeUserRequired      = "user_required"
+	CodeClientRequired    = "client_required"
 	CodeInsufficientScope = "insufficient_scope"
 	CodeMethodNotAllowed  = "method_not_allowed"
 	CodeUnavailable       = "unavailable"
@@ -60,31 +62,36 @@ type answer struct {
 	status  int
 	message string
 
-	// Whether there is a challenge, and whether it names the code as the
-	// error, RFC 6750 section 3.1.
-	challenge, named bool
+	// Whether there is a challenge, and which error it names, RFC 6750
+	// section 3.1.
+	challenge bool
+	err       string
 }
 
 func answerTo(code string) answer {
 	switch code {
 	case CodeMissingToken:
-		return answer{http.StatusUnauthorized, "The request has no bearer token.", true, false}
+		return answer{http.StatusUnauthorized, "The request has no bearer token.", true, ""}
 	case CodeInvalidRequest:
-		return answer{http.StatusBadRequest, "The credential of the request is malformed.", true, true}
+		return answer{http.StatusBadRequest, "The credential of the request is malformed.", true, code}
 	case CodeInvalidToken:
-		return answer{http.StatusUnauthorized, "The credential is not valid.", true, true}
+		return answer{http.StatusUnauthorized, "The credential is not valid.", true, code}
 	case CodeIPNotAllowed:
-		return answer{http.StatusForbidden, "The key may not be used from this address.", false, false}
+		return answer{http.StatusForbidden, "The key may not be used from this address.", false, ""}
 	case CodeIPUnknown:
-		return answer{http.StatusForbidden, "The key is bound to addresses, and the client's is not known.", false, false}
+		return answer{http.StatusForbidden, "The key is bound to addresses, and the client's is not known.", false, ""}
 	case CodeWrongKeyType:
-		return answer{http.StatusForbidden, "An API key of another type is needed here.", false, false}
+		return answer{http.StatusForbidden, "An API key of another type is needed here.", false, ""}
+	case CodeUserRequired:
+		return answer{http.StatusForbidden, "The access token of a user is needed here.", true, "insufficient_scope"}
+	case CodeClientRequired:
+		return answer{http.StatusForbidden, "The access token of a client itself is needed here.", true, "insufficient_scope"}
 	case CodeInsufficientScope:
-		return answer{http.StatusForbidden, "The credential lacks a permission.", true, true}
+		return answer{http.StatusForbidden, "The credential lacks a permission.", true, code}
 	case CodeMethodNotAllowed:
-		return answer{http.StatusMethodNotAllowed, "The method is not allowed here.", false, false}
+		return answer{http.StatusMethodNotAllowed, "The method is not allowed here.", false, ""}
 	default:
-		return answer{http.StatusServiceUnavailable, "The credential cannot be checked at the moment.", false, false}
+		return answer{http.StatusServiceUnavailable, "The credential cannot be checked at the moment.", false, ""}
 	}
 }
 
@@ -101,8 +108,8 @@ func (g *Guard) rejection(rej Rejection, addr netip.Addr) *Rejection {
 	if a.challenge {
 		rej.Challenge = `Bearer realm="` + cmp.Or(g.realm, "api") + `"`
 	}
-	if a.named {
-		rej.Challenge += `, error="` + rej.Code + `"`
+	if a.err != "" {
+		rej.Challenge += `, error="` + a.err + `"`
 	}
 	return &rej
 }

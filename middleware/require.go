@@ -6,55 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-
-	"github.com/latchwork/latchwork/scope"
 )
-
-// A Requirement is what a Principal must fulfil. It is immutable. The zero
-// Requirement is fulfilled by nobody.
-type Requirement struct {
-	keyType     string // empty: those of Config.KeyTypes
-	permissions []string
-	oneIsEnough bool // one of the permissions is enough
-	valid       bool
-}
-
-// AllOf is fulfilled by API keys of Config.KeyTypes that hold all these
-// permissions. It panics if there is none, or one is malformed.
-func AllOf(permissions ...string) Requirement {
-	return Requirement{permissions: mustBePermissions(permissions), valid: true}
-}
-
-// AnyOf is fulfilled by API keys of Config.KeyTypes that hold one of these
-// permissions. It panics if there is none, or one is malformed.
-func AnyOf(permissions ...string) Requirement {
-	return Requirement{permissions: mustBePermissions(permissions), oneIsEnough: true, valid: true}
-}
-
-// OfType is fulfilled by API keys of this type, whatever Config.KeyTypes says,
-// that hold all these permissions, of which there may be none. It panics if
-// the type is empty or a permission malformed.
-func OfType(keyType string, permissions ...string) Requirement {
-	if keyType == "" {
-		panic("middleware: the key type is empty")
-	}
-	if len(permissions) > 0 {
-		permissions = mustBePermissions(permissions)
-	}
-	return Requirement{keyType: keyType, permissions: permissions, valid: true}
-}
-
-func mustBePermissions(names []string) []string {
-	if len(names) == 0 {
-		panic("middleware: no permission is required: that would let everybody pass")
-	}
-	for _, name := range names {
-		if !scope.ValidPermission(name) {
-			panic(fmt.Sprintf("middleware: %q is not a permission", name))
-		}
-	}
-	return slices.Clone(names)
-}
 
 // Require lets API keys of Config.KeyTypes pass that hold all these
 // permissions. It panics if there is none, if one is malformed, or if
@@ -74,6 +26,26 @@ func (g *Guard) RequireAny(permissions ...string) func(http.Handler) http.Handle
 // Require.
 func (g *Guard) RequireType(keyType string, permissions ...string) func(http.Handler) http.Handler {
 	return g.handler(OfType(keyType, permissions...))
+}
+
+// RequireScope lets access tokens of users pass that hold all these scopes,
+// and neither keys nor a client's own tokens. It panics if there is none, if
+// one is malformed, or if Config.Scopes does not know it.
+func (g *Guard) RequireScope(scopes ...string) func(http.Handler) http.Handler {
+	return g.handler(Scope(scopes...))
+}
+
+// RequireAnyScope lets access tokens of users pass that hold one of these
+// scopes. It panics like RequireScope.
+func (g *Guard) RequireAnyScope(scopes ...string) func(http.Handler) http.Handler {
+	return g.handler(AnyScope(scopes...))
+}
+
+// RequireClientScope lets access tokens of OAuth clients themselves pass that
+// hold all these scopes, and neither keys nor users. It panics like
+// RequireScope.
+func (g *Guard) RequireClientScope(scopes ...string) func(http.Handler) http.Handler {
+	return g.handler(ClientScope(scopes...))
 }
 
 // Resource lets API keys of Config.KeyTypes pass that hold the permission
@@ -130,7 +102,9 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 // pass.
 func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirement) (Principal, *Rejection) {
 	p, rejected := g.authenticate(r)
-	if rejected == nil {
+	if rejected != nil {
+		rejected.Challenge = requirement.challenge(*rejected)
+	} else {
 		rejected = g.Authorize(r.Context(), p, requirement, more...)
 	}
 	if rejected != nil {
@@ -142,11 +116,12 @@ func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirem
 // Authorize holds a Principal that Authenticate returned against requirements.
 // Nil: it fulfils them all.
 func (g *Guard) Authorize(_ context.Context, p Principal, requirement Requirement, more ...Requirement) *Rejection {
-	if rejected := g.judge(p, requirement); rejected != nil {
-		return rejected
-	}
-	for _, r := range more {
-		if rejected := g.judge(p, r); rejected != nil {
+	for i := range 1 + len(more) {
+		if i > 0 {
+			requirement = more[i-1]
+		}
+		if rejected := g.judge(p, requirement); rejected != nil {
+			rejected.Challenge = requirement.challenge(*rejected)
 			return rejected
 		}
 	}
@@ -161,6 +136,9 @@ func (g *Guard) handler(requirement Requirement) func(http.Handler) http.Handler
 			p, rejected := g.authenticate(r)
 			if rejected == nil {
 				rejected = g.judge(p, requirement)
+			}
+			if rejected != nil {
+				rejected.Challenge = requirement.challenge(*rejected)
 			}
 			g.serve(w, r, next, p, rejected)
 		})
@@ -181,39 +159,68 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler,
 }
 
 // mustKnow panics if a requirement can never be fulfilled.
-func (g *Guard) mustKnow(requirement Requirement) {
-	if requirement.keyType == "" && len(g.keyTypes) == 0 {
+func (g *Guard) mustKnow(r Requirement) {
+	catalog := g.catalog
+	if r.kind != KindKey {
+		catalog = g.scopes
+	} else if r.keyType == "" && len(g.keyTypes) == 0 {
 		panic("middleware: Config.KeyTypes is empty, so no key would pass: set it or use RequireType")
 	}
-	for _, name := range requirement.permissions {
-		if g.catalog != nil && !g.catalog.Has(name) {
-			suggestion := ""
-			if known, ok := g.catalog.Suggest(name); ok {
-				suggestion = fmt.Sprintf(": did you mean %q?", known)
-			}
-			panic(fmt.Sprintf("middleware: the catalogue has no permission %q%s", name, suggestion))
+	for _, name := range r.permissions {
+		if catalog == nil || catalog.Has(name) {
+			continue
 		}
+		suggestion := ""
+		if known, ok := catalog.Suggest(name); ok {
+			suggestion = fmt.Sprintf(": did you mean %q?", known)
+		}
+		panic(fmt.Sprintf("middleware: the catalogue has no permission %q%s", name, suggestion))
 	}
 }
 
 // judge holds a Principal against one requirement: kind and type first, then
 // permissions.
 func (g *Guard) judge(p Principal, r Requirement) *Rejection {
-	if !r.valid {
-		return g.rejection(Rejection{Code: CodeUnavailable}, p.ClientAddr)
-	}
-	typeFits := p.KeyType == r.keyType
-	if r.keyType == "" {
-		typeFits = slices.Contains(g.keyTypes, p.KeyType)
-	}
-	if p.Kind != KindKey || !typeFits {
-		return g.rejection(Rejection{Code: CodeWrongKeyType}, p.ClientAddr)
+	if code := g.misfit(p, r); code != "" {
+		return g.rejection(Rejection{Code: code}, p.ClientAddr)
 	}
 	missing := p.Permissions.Missing(r.permissions...)
 	if len(missing) == 0 || (r.oneIsEnough && len(missing) < len(r.permissions)) {
 		return nil
 	}
 	return g.insufficient(missing, p.ClientAddr)
+}
+
+// misfit says with which code to refuse a Principal of another kind or type,
+// or "". What keys hold and what users consented to are two namespaces: a
+// scope that is named like a permission gives none.
+func (g *Guard) misfit(p Principal, r Requirement) string {
+	switch r.kind {
+	case KindKey:
+		if p.Kind != KindKey || !g.accepts(p.KeyType, r.keyType) {
+			return CodeWrongKeyType
+		}
+	case KindUser:
+		if p.Kind != KindUser {
+			return CodeUserRequired
+		}
+	case KindClient:
+		if p.Kind != KindClient {
+			return CodeClientRequired
+		}
+	default:
+		return CodeUnavailable
+	}
+	return ""
+}
+
+// accepts reports whether a key's type is the wanted one, or without one, of
+// Config.KeyTypes.
+func (g *Guard) accepts(keyType, wanted string) bool {
+	if wanted == "" {
+		return slices.Contains(g.keyTypes, keyType)
+	}
+	return keyType == wanted
 }
 
 func (g *Guard) insufficient(missing []string, addr netip.Addr) *Rejection {

@@ -65,8 +65,8 @@ func BenchmarkIntersect(b *testing.B) {
 
 func BenchmarkSuggest(b *testing.B) {
 	var names []string
-	for _, resource := range strings.Fields("users services orders invoices tickets products coupons refunds payouts partners") {
-		for _, action := range strings.Fields("view create update delete export") {
+	for resource := range strings.FieldsSeq("users services orders invoices tickets products coupons refunds payouts partners") {
+		for action := range strings.FieldsSeq("view create update delete export") {
 			names = append(names, resource+"."+action)
 		}
 	}

@@ -1,7 +1,6 @@
 package scope_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -147,11 +146,14 @@ func TestGroupsAndLabels(t *testing.T) {
 	require.NoError(t, err)
 	want := []scope.Group{
 		{Name: "users", Permissions: []scope.Permission{
-			{Name: "users.view", Group: "users", Label: "View users"}, {Name: "users.viewAny", Group: "users", Label: "View every user"}}},
+			{Name: "users.view", Group: "users", Label: "View users"}, {Name: "users.viewAny", Group: "users", Label: "View every user"},
+		}},
 		{Name: "profile", Permissions: []scope.Permission{
-			{Name: "profile", Group: "profile", Label: "View your profile"}}},
+			{Name: "profile", Group: "profile", Label: "View your profile"},
+		}},
 		{Name: "Support", Permissions: []scope.Permission{
-			{Name: "tickets.view", Group: "Support", Label: "Read tickets"}, {Name: "ticket_messages.view", Group: "Support", Label: "View ticket messages"}}},
+			{Name: "tickets.view", Group: "Support", Label: "Read tickets"}, {Name: "ticket_messages.view", Group: "Support", Label: "View ticket messages"},
+		}},
 	}
 	groups := c.Groups()
 	require.Equal(t, want, groups)
@@ -206,11 +208,13 @@ func TestErrorTexts(t *testing.T) {
 	_, limit := scope.ParseSet(make([]string, 257)...)
 	_, scopes := scope.ParseScope("*")
 	_, entries := scope.NewCatalog(scope.Permission{})
-	for _, err := range []error{parse, limit, scopes, entries, catalog(t).Validate(scope.MustParseSet("a", "b.*")),
-		new(scope.Set).UnmarshalJSON(nil), new(scope.Set).UnmarshalText([]byte(" ")), fmt.Errorf("%w", new(scope.GrantError)), new(scope.UnknownError)} {
+	for _, err := range []error{
+		parse, limit, scopes, entries, catalog(t).Validate(scope.MustParseSet("a", "b.*")),
+		new(scope.Set).UnmarshalJSON(nil), new(scope.Set).UnmarshalText([]byte(" ")), fmt.Errorf("%w", new(scope.GrantError)), new(scope.UnknownError),
+	} {
 		for line := range strings.Lines(err.Error()) {
 			require.True(t, strings.HasPrefix(line, "scope: "), "%q", line)
 		}
 	}
-	require.False(t, errors.Is(parse, limit))
+	require.NotErrorIs(t, parse, limit)
 }

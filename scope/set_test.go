@@ -121,7 +121,6 @@ func TestAllows(t *testing.T) {
 	deny(longest+" *", longest+"x")
 	allow("*", strings.Repeat("x.", 127)+"x")
 	deny("*", strings.Repeat("x.", 128))
-
 }
 
 // Two segments that differ in a single byte, wherever it is, are different.
@@ -233,7 +232,7 @@ func TestNoAllocations(t *testing.T) { // not parallel: AllocsPerRun must not be
 	none("Missing", func() { set.Missing("a.b", "users.view") })
 	none("Covers", func() { set.Covers(exact) })
 	none("Excess", func() { set.Excess(exact) })
-	none("ValidPermission", func() { scope.ValidPermission("users.view") })
+	none("ValidPermission", func() { _ = scope.ValidPermission("users.view") })
 }
 
 func parse(t testing.TB, text string) scope.Set {

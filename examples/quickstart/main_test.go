@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,7 +34,7 @@ func TestQuickstart(t *testing.T) {
 		}
 		response, err := server.Client().Do(r)
 		require.NoError(t, err)
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		body, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
 		return response.StatusCode, string(body)
@@ -53,4 +55,15 @@ func TestQuickstart(t *testing.T) {
 	status, body = do(http.MethodDelete, issued.Secret.Reveal())
 	require.Equal(t, http.StatusForbidden, status)
 	require.Contains(t, body, `"required":["users.delete"]`)
+}
+
+// What the README shows is this very program.
+func TestReadme(t *testing.T) {
+	program, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, code, found := strings.Cut(string(program), "package main\n")
+	require.True(t, found)
+	require.Contains(t, string(readme), "```go\npackage main\n"+code+"```\n")
 }

@@ -1,0 +1,173 @@
+package apikeytest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/apikey/apikeytest"
+)
+
+// An overlay is a MemoryStore with some of its methods replaced. The state that
+// a replacement needs lives in its closure, so every backend has its own.
+type overlay struct {
+	*apikey.MemoryStore
+
+	create func(context.Context, apikey.Record, apikey.Event) error
+	find   func(context.Context, []apikey.Hash) (apikey.Record, error)
+	get    func(context.Context, string) (apikey.Record, error)
+	list   func(context.Context, apikey.Query) ([]apikey.Key, error)
+	update func(context.Context, apikey.Record, apikey.Event) error
+	rehash func(context.Context, string, apikey.Hash, apikey.SecretHash) error
+	events func(context.Context, string, apikey.Page) ([]apikey.Event, error)
+}
+
+func newOverlay() *overlay {
+	mem := apikey.NewMemoryStore()
+	return &overlay{
+		MemoryStore: mem,
+		create:      mem.Create, find: mem.Find, get: mem.Get, list: mem.List,
+		update: mem.Update, rehash: mem.Rehash, events: mem.Events,
+	}
+}
+
+func (o *overlay) Create(ctx context.Context, r apikey.Record, e apikey.Event) error {
+	return o.create(ctx, r, e)
+}
+
+func (o *overlay) Find(ctx context.Context, hashes []apikey.Hash) (apikey.Record, error) {
+	return o.find(ctx, hashes)
+}
+
+func (o *overlay) Get(ctx context.Context, id string) (apikey.Record, error) { return o.get(ctx, id) }
+
+func (o *overlay) List(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
+	return o.list(ctx, q)
+}
+
+func (o *overlay) Update(ctx context.Context, r apikey.Record, e apikey.Event) error {
+	return o.update(ctx, r, e)
+}
+
+func (o *overlay) Rehash(ctx context.Context, id string, old apikey.Hash, secret apikey.SecretHash) error {
+	return o.rehash(ctx, id, old, secret)
+}
+
+func (o *overlay) Events(ctx context.Context, id string, page apikey.Page) ([]apikey.Event, error) {
+	return o.events(ctx, id, page)
+}
+
+func (o *overlay) backend() apikeytest.Backend { return apikeytest.Backend{Store: o, Activity: o} }
+
+// read passes every record and key that is read through change.
+func (o *overlay) read(change func(*apikey.Record)) {
+	o.find = func(ctx context.Context, hashes []apikey.Hash) (apikey.Record, error) {
+		r, err := o.MemoryStore.Find(ctx, hashes)
+		if err == nil {
+			change(&r)
+		}
+		return r, err
+	}
+	o.get = func(ctx context.Context, id string) (apikey.Record, error) {
+		r, err := o.MemoryStore.Get(ctx, id)
+		if err == nil {
+			change(&r)
+		}
+		return r, err
+	}
+	o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
+		keys, err := o.MemoryStore.List(ctx, q)
+		for i := range keys {
+			r := apikey.Record{Key: keys[i]}
+			change(&r)
+			keys[i] = r.Key
+		}
+		return keys, err
+	}
+}
+
+// write passes every record that is written through change.
+func (o *overlay) write(change func(*apikey.Record)) {
+	o.create = func(ctx context.Context, r apikey.Record, e apikey.Event) error {
+		r = r.Clone()
+		change(&r)
+		return o.MemoryStore.Create(ctx, r, e)
+	}
+	o.update = func(ctx context.Context, r apikey.Record, e apikey.Event) error {
+		r = r.Clone()
+		change(&r)
+		return o.MemoryStore.Update(ctx, r, e)
+	}
+}
+
+// times passes every time of what is written through change.
+func (o *overlay) times(change func(time.Time) time.Time) {
+	o.write(func(r *apikey.Record) {
+		k := &r.Key
+		for _, at := range []*time.Time{&k.CreatedAt, &k.UpdatedAt, &k.ExpiresAt, &k.RevokedAt} {
+			*at = change(*at)
+		}
+		for i := range r.Secrets {
+			r.Secrets[i].Deadline = change(r.Secrets[i].Deadline)
+		}
+	})
+}
+
+// force stores a record whatever its version.
+func (o *overlay) force(ctx context.Context, r apikey.Record, e apikey.Event) error {
+	for {
+		now, err := o.MemoryStore.Get(ctx, r.Key.ID)
+		if err != nil {
+			return err
+		}
+		r.Key.Version = now.Key.Version + 1
+		if err := o.MemoryStore.Update(ctx, r, e); !errors.Is(err, apikey.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// all returns the keys that match q without regard to page and order.
+func (o *overlay) all(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
+	q.Limit, q.Before = 1<<20, ""
+	return o.MemoryStore.List(ctx, q)
+}
+
+// selecting replaces List by one that goes through all keys that match what is
+// left of a query, and keeps those that pass.
+func (o *overlay) selecting(relax func(*apikey.Query), pass func(apikey.Query, apikey.Key) bool) {
+	o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
+		wider := q
+		relax(&wider)
+		keys, err := o.all(ctx, wider)
+		keys = slices.DeleteFunc(keys, func(k apikey.Key) bool {
+			return !pass(q, k) || (q.Before != "" && k.ID >= q.Before)
+		})
+		return keys[:min(q.Limit, len(keys))], err
+	}
+}
+
+// A shelf is a map that many may use.
+type shelf[K comparable, V any] struct {
+	mu sync.Mutex
+	m  map[K]V
+}
+
+func (s *shelf[K, V]) put(k K, v V) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = map[K]V{}
+	}
+	s.m[k] = v
+}
+
+func (s *shelf[K, V]) take(k K) (V, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, ok := s.m[k]
+	return v, ok
+}

@@ -1,0 +1,138 @@
+package keyapi
+
+import (
+	"net/http"
+
+	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/ipfilter"
+)
+
+// maxEvents is how many events the activity of a key shows.
+const maxEvents = 100
+
+func (c *call) create() *response {
+	object, refused := c.readObject(bodyRequired)
+	if refused != nil {
+		return refused
+	}
+	edit, wrong := readSpec(object)
+	if _, there := object["enabled"]; there {
+		wrong.add("enabled", "is not a field of a new key")
+	}
+	for _, field := range []string{"name", "type", "permissions"} {
+		if _, there := object[field]; !there {
+			wrong.add(field, "is required")
+		}
+	}
+	var spec apikey.Spec
+	edit(&spec)
+	if len(wrong) > 0 {
+		// The Manager is asked what else is wrong, with a spec that cannot
+		// become a key: an empty list is always refused.
+		spec.AllowedIPs = new(ipfilter.List)
+		_, err := c.keys.Create(c.r.Context(), spec)
+		return c.refuseAll(wrong, "allowed_ips", err)
+	}
+	issued, err := c.keys.Create(c.r.Context(), spec)
+	switch {
+	case isNobody(err): // the actor, while it created
+		return invalidToken()
+	case err != nil:
+		return c.refuse(err)
+	}
+	a := c.one(http.StatusCreated, issued.Key, issued.Secret)
+	a.header["Location"] = c.path + "/" + issued.Key.ID
+	return a
+}
+
+func (c *call) read() *response { return c.one(http.StatusOK, c.key, apikey.Secret{}) }
+
+func (c *call) update() *response {
+	object, refused := c.readObject(bodyRequired)
+	if refused != nil {
+		return refused
+	}
+	edit, wrong := readSpec(object)
+	k, err := c.keys.Update(c.r.Context(), c.id, c.version, func(s *apikey.Spec) {
+		edit(s)
+		if len(wrong) > 0 {
+			// As in create: a change of the owner is always refused.
+			s.Owner += "!"
+		}
+	})
+	switch {
+	case len(wrong) > 0:
+		return c.refuseAll(wrong, "owner", err)
+	case err != nil:
+		return c.refuse(err)
+	}
+	return c.one(http.StatusOK, k, apikey.Secret{})
+}
+
+func (c *call) rotate() *response {
+	object, refused := c.readObject(bodyOptional)
+	if refused != nil {
+		return refused
+	}
+	overlap, wrong := readOverlap(object)
+	if len(wrong) > 0 {
+		return validationFailed(wrong)
+	}
+	issued, err := c.keys.Rotate(c.r.Context(), c.id, c.version, overlap)
+	if err != nil {
+		return c.refuse(err)
+	}
+	return c.one(http.StatusOK, issued.Key, issued.Secret)
+}
+
+func (c *call) revoke() *response {
+	parameters, refused := readQuery(c.r.URL.RawQuery, "descendants")
+	if refused != nil {
+		return refused
+	}
+	options := apikey.RevokeOptions{Version: c.version}
+	if value, there := parameters["descendants"]; there {
+		if value != "true" && value != "false" {
+			return invalidRequest("descendants must be true or false.")
+		}
+		options.Descendants = value == "true"
+	}
+	if err := c.keys.Revoke(c.r.Context(), c.id, options); err != nil {
+		return c.refuse(err)
+	}
+	return &response{status: http.StatusNoContent}
+}
+
+func (c *call) activity() *response {
+	type changeJSON struct {
+		Field string `json:"field"`
+		Old   string `json:"old"`
+		New   string `json:"new"`
+	}
+	type eventJSON struct {
+		ID      string           `json:"id"`
+		Kind    apikey.EventKind `json:"kind"`
+		At      string           `json:"at"`
+		Actor   string           `json:"actor"`
+		Changes []changeJSON     `json:"changes"`
+	}
+	type activityJSON struct {
+		Days   []struct{}  `json:"days"` // nothing counts uses yet
+		Events []eventJSON `json:"events"`
+	}
+	events, err := c.keys.Events(c.r.Context(), c.id, apikey.Page{Limit: maxEvents})
+	if err != nil {
+		return c.refuse(err)
+	}
+	shown := activityJSON{Days: []struct{}{}, Events: make([]eventJSON, len(events))}
+	for i, e := range events {
+		changes := make([]changeJSON, len(e.Changes))
+		for j, change := range e.Changes {
+			changes[j] = changeJSON(change)
+		}
+		shown.Events[i] = eventJSON{ID: e.ID, Kind: e.Kind, At: timeText(e.At), Actor: e.Actor, Changes: changes}
+	}
+	return &response{status: http.StatusOK, body: struct {
+		Data activityJSON `json:"data"`
+	}{shown}}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/latchwork/latchwork/middleware"
+)
+
+// An api answers the requests for one resource that the Guard let through.
+type api struct {
+	res resource
+	db  *database
+}
+
+func (a api) list(w http.ResponseWriter, r *http.Request) {
+	wrong, query := faults{}, r.URL.Query()
+	page, err := strconv.Atoi(cmp.Or(query.Get("page"), "1"))
+	if err != nil || page < 1 {
+		wrong["page"] = []string{"This must be a number of at least 1."}
+	}
+	perPage, err := strconv.Atoi(cmp.Or(query.Get("per_page"), "15"))
+	if err != nil || perPage < 1 || perPage > 100 {
+		wrong["per_page"] = []string{"This must be a number from 1 to 100."}
+	}
+	if len(wrong) > 0 {
+		fail(w, http.StatusUnprocessableEntity, "validation_failed", "The given data is not valid.", wrong)
+		return
+	}
+	all := a.db.find(func(rec record) bool { return rec.Type == a.res.name })
+	from := min(min(page-1, len(all))*perPage, len(all)) // the inner min: no overflow
+	records := all[from:min(from+perPage, len(all))]
+	a.answer(w, r, http.StatusOK, values{"data": records, "meta": values{"page": page, "per_page": perPage, "total": len(all)}}, records)
+}
+
+func (a api) get(w http.ResponseWriter, r *http.Request) {
+	found := a.db.find(is(a.res.name, r.PathValue("id")))
+	if len(found) == 0 {
+		notFound(w, r)
+		return
+	}
+	a.answer(w, r, http.StatusOK, values{"data": found[0]}, found)
+}
+
+func (a api) save(w http.ResponseWriter, r *http.Request) {
+	sent, ok := readObject(w, r)
+	if !ok {
+		return
+	}
+	rec, wrong, found := a.db.save(a.res, r.PathValue("id"), sent)
+	switch {
+	case !found:
+		notFound(w, r)
+	case len(wrong) > 0:
+		fail(w, http.StatusUnprocessableEntity, "validation_failed", "The given data is not valid.", wrong)
+	case r.Method == http.MethodPost:
+		w.Header().Set("Location", r.URL.Path+"/"+rec.ID)
+		a.answer(w, r, http.StatusCreated, values{"data": rec}, []record{rec})
+	default:
+		a.answer(w, r, http.StatusOK, values{"data": rec}, []record{rec})
+	}
+}
+
+func (a api) remove(w http.ResponseWriter, r *http.Request) {
+	if a.db.remove(a.res.name, r.PathValue("id")) {
+		w.WriteHeader(http.StatusNoContent)
+	} else {
+		notFound(w, r)
+	}
+}
+
+// answer adds what ?include= asks for. It does not look at the query: only the
+// Guard knows which of that the caller may see.
+func (a api) answer(w http.ResponseWriter, r *http.Request, status int, document values, records []record) {
+	if includes := middleware.IncludesFrom(r.Context()); len(includes) > 0 {
+		document["included"] = a.db.find(func(other record) bool {
+			return slices.ContainsFunc(includes, func(include string) bool {
+				return other.Type+".view" == a.res.relations[include] && slices.ContainsFunc(records, func(rec record) bool {
+					return rec.Attributes[include+"_id"] == other.ID || other.Attributes[foreignKey(rec.Type)] == rec.ID
+				})
+			})
+		})
+	}
+	respond(w, status, document)
+}
+
+// readObject returns what a request carries, or answers what is wrong with it.
+func readObject(w http.ResponseWriter, r *http.Request) (object values, ok bool) {
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
+	switch {
+	case mediaType != "application/json":
+		fail(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "The content type must be application/json.", nil)
+	case errors.As(err, new(*http.MaxBytesError)):
+		fail(w, http.StatusRequestEntityTooLarge, "payload_too_large", "The body must not have more than 64 KiB.", nil)
+	case err != nil || json.Unmarshal(body, &object) != nil || object == nil:
+		fail(w, http.StatusBadRequest, "invalid_request", "The body must be one JSON object.", nil)
+	default:
+		return object, true
+	}
+	return nil, false
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	fail(w, http.StatusNotFound, "not_found", "There is nothing here.", nil)
+}
+
+// fail answers in the shape that the Guard's rejections have.
+func fail(w http.ResponseWriter, status int, code, message string, wrong faults) {
+	respond(w, status, struct {
+		Error   string `json:"error"`
+		Message string `json:"message"`
+		Errors  faults `json:"errors,omitempty"`
+	}{code, message, wrong})
+}
+
+func respond(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody to tell
+}

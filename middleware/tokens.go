@@ -1,0 +1,40 @@
+package middleware
+
+import (
+	"context"
+
+	"github.com/latchwork/latchwork/oauth"
+)
+
+// Tokens accepts the access tokens of a Server. Without a Server it returns
+// nil, which New refuses.
+func Tokens(s *oauth.Server) Authenticator {
+	if s == nil {
+		return nil
+	}
+	return tokens{s}
+}
+
+type tokens struct{ server *oauth.Server }
+
+func (t tokens) Recognize(presented string) bool { return t.server.Recognize(presented) }
+
+func (t tokens) Samples() []string { return t.server.Samples() }
+
+func (t tokens) Authenticate(ctx context.Context, presented string, _ Request) (Principal, error) {
+	token, err := t.server.Verify(ctx, presented)
+	if err != nil {
+		return Principal{}, err
+	}
+	p := Principal{
+		ClientID: token.ClientID, GrantID: token.GrantID, CredentialID: token.ID,
+		Permissions: token.Scope, ExpiresAt: token.ExpiresAt,
+	}
+	switch token.Subject.Kind {
+	case oauth.SubjectUser:
+		p.Kind, p.Subject = KindUser, token.Subject.ID
+	case oauth.SubjectClient:
+		p.Kind = KindClient
+	}
+	return p, nil
+}

@@ -1,0 +1,96 @@
+package oauth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxClientID is the longest ID of a client.
+const maxClientID = 255
+
+// authenticate returns the client that sent a request, RFC 6749 section 2.3.
+// It is the one way into every endpoint, before anything else of the request
+// is looked at.
+func (s *Server) authenticate(ctx context.Context, r *http.Request, f form) (Client, *Error) {
+	presented, rejected := readClient(r, f)
+	if rejected != nil {
+		return Client{}, rejected
+	}
+	c, err := s.client(ctx, presented.id)
+	if err != nil {
+		return Client{}, unavailable(err)
+	}
+	if !presented.provenBy(c, s) || c.ID == "" || c.Disabled {
+		s.announce(Event{Kind: EventClientFailed, ClientID: c.ID})
+		return Client{}, invalidClient()
+	}
+	return c, nil
+}
+
+// client returns the client with this ID, or the zero Client, which nobody can
+// be. What cannot be an ID, RFC 6749 appendix A.1, does not reach a store, which
+// may be unable to look for it.
+func (s *Server) client(ctx context.Context, id string) (Client, error) {
+	if len(id) > maxClientID || strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return Client{}, nil
+	}
+	c, err := s.clients.Client(ctx, id)
+	if errors.Is(err, ErrNotFound) || (err == nil && c.ID != id) {
+		return Client{}, nil
+	}
+	return c, err
+}
+
+// A presentedClient is who a request says it comes from.
+type presentedClient struct {
+	id, secret string
+	method     AuthMethod // empty: an id alone
+}
+
+func (p presentedClient) provenBy(c Client, s *Server) bool {
+	if p.method == "" {
+		return c.Public
+	}
+	proven := c.proves(p.secret, s.now())
+	return proven && !c.Public && (c.AuthMethod == "" || c.AuthMethod == p.method)
+}
+
+// readClient takes the client's credentials out of a request.
+func readClient(r *http.Request, f form) (presentedClient, *Error) {
+	authorization := r.Header["Authorization"]
+	switch {
+	case len(authorization) > 1:
+		return presentedClient{}, invalidRequest("There is more than one Authorization header.")
+	case len(authorization) == 1:
+		return readBasic(authorization[0], f)
+	case f["client_id"] == "":
+		return presentedClient{}, invalidClient()
+	case f["client_secret"] == "":
+		return presentedClient{id: f["client_id"]}, nil
+	default:
+		return presentedClient{id: f["client_id"], secret: f["client_secret"], method: AuthPost}, nil
+	}
+}
+
+// readBasic reads HTTP Basic, whose both halves are form-encoded here.
+func readBasic(authorization string, f form) (presentedClient, *Error) {
+	scheme, encoded, _ := strings.Cut(authorization, " ")
+	decoded, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if !strings.EqualFold(scheme, "Basic") || err != nil {
+		return presentedClient{}, invalidClient()
+	}
+	id, secret, found := strings.Cut(string(decoded), ":")
+	id, idErr := url.QueryUnescape(id)
+	secret, secretErr := url.QueryUnescape(secret)
+	if !found || idErr != nil || secretErr != nil || id == "" {
+		return presentedClient{}, invalidClient()
+	}
+	if f["client_secret"] != "" || (f["client_id"] != "" && f["client_id"] != id) {
+		return presentedClient{}, invalidRequest("The client authenticates itself in two ways.")
+	}
+	return presentedClient{id: id, secret: secret, method: AuthBasic}, nil
+}

@@ -1,0 +1,36 @@
+// Package oauth is an OAuth 2.0 authorization server to be embedded: it issues
+// opaque access and refresh tokens, verifies them, and revokes them at once.
+//
+// Start with [New], which makes a [Server], and [Server.TokenHandler]:
+//
+//	server, err := oauth.New(oauth.NewMemoryStore(), clients, oauth.Config{
+//		Issuer: "https://billing.example", Prefix: "paym",
+//	})
+//	mux.Handle("/oauth/token", server.TokenHandler())
+//	token, err := server.Verify(ctx, presented)
+//
+// In front of HTTP handlers, the package middleware does the verifying.
+//
+// # Records
+//
+// A [Client] is configuration. A [Grant] is one authorization, and a
+// [Credential] one secret that was issued for it. A credential is good only
+// while its grant is not revoked, so that revocation is a single write which
+// nothing issued later can escape. What may happen once is one verb of the
+// [Store], Spend, with exactly one winner.
+//
+// # Refresh
+//
+// A refresh token is spent when it is used, and its successor is derived from
+// it and from the attempt that spent it. A client that lost the answer presents
+// the old token again and gets the very same successor, within
+// Config.ReplayWindow and until the successor was used. Any other replay by the
+// client revokes the grant.
+//
+// # Security considerations
+//
+// A store receives hashes and never a token; neither the store alone nor an old
+// token alone yields the successor. The password grant is off unless it is
+// switched on for the server and for a first-party client. An error that is
+// none of this package's is a store in trouble: answer 503, never 401.
+package oauth

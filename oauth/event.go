@@ -1,0 +1,32 @@
+package oauth
+
+import "time"
+
+// An EventKind says what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventIssued       EventKind = "issued"        // tokens, for a new grant
+	EventRefreshed    EventKind = "refreshed"     // tokens, for a grant that exists
+	EventRefreshReuse EventKind = "refresh_reuse" // a spent refresh token came again; its grant is revoked
+	EventLoginFailed  EventKind = "login_failed"  // a wrong password, or an unknown or disabled user
+	EventClientFailed EventKind = "client_failed" // a client that is not who it says
+)
+
+// An Event tells of something that somebody may want to look at. It holds no
+// secret, and no name that was typed where a password might have been.
+type Event struct {
+	Kind     EventKind
+	At       time.Time
+	ClientID string // of a client that exists
+	Subject  Subject
+	GrantID  string
+}
+
+func (s *Server) announce(e Event) {
+	if s.cfg.OnEvent != nil {
+		e.At = s.now()
+		s.cfg.OnEvent(e)
+	}
+}

@@ -1,0 +1,110 @@
+package oauth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/latchwork/latchwork/internal/credential"
+	"github.com/latchwork/latchwork/scope"
+)
+
+// settle is how long storing may take once it has begun. The client's
+// cancellation no longer counts then: what was spent must have its successor.
+const settle = 5 * time.Second
+
+// settled returns the context to store with, or an error if the client is gone
+// before anything has begun.
+func settled(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	return settling, cancel, nil
+}
+
+// begin stores a new grant with its first tokens and answers with them.
+func (s *Server) begin(ctx context.Context, c Client, subject Subject, granted scope.Set, refreshable bool) (tokenResponse, *Error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return tokenResponse{}, unavailable(err)
+	}
+	now := s.now()
+	g := Grant{ID: id.String(), Subject: subject, ClientID: c.ID, Scope: granted, CreatedAt: now}
+	answer := tokenResponse{AccessToken: s.access.Generate()}
+	lifetime := or(c.AccessLifetime, s.cfg.AccessLifetime)
+	g.ExpiresAt = after(now, lifetime)
+	if refreshable {
+		answer.RefreshToken = s.refresh.Generate()
+		g.ExpiresAt = after(now, or(c.RefreshAbsolute, s.cfg.RefreshAbsolute))
+	}
+	access := s.accessCredential(c, g, granted, answer.AccessToken, now)
+	first := []Credential{access}
+	if refreshable {
+		first = append(first, s.refreshCredential(c, g, answer.RefreshToken, now))
+	}
+	ctx, cancel, err := settled(ctx)
+	if err != nil {
+		return tokenResponse{}, unavailable(err)
+	}
+	defer cancel()
+	if err := s.store.CreateGrant(ctx, g, first...); err != nil {
+		return tokenResponse{}, unavailable(fmt.Errorf("oauth: create grant: %w", err))
+	}
+	s.announce(Event{Kind: EventIssued, ClientID: c.ID, Subject: subject, GrantID: g.ID})
+	return complete(answer, access, now), nil
+}
+
+// complete fills in what an answer says about its access token.
+func complete(answer tokenResponse, access Credential, now time.Time) tokenResponse {
+	answer.TokenType = "Bearer"
+	if now.Before(access.CreatedAt) { // by another clock, or overtaken
+		now = access.CreatedAt
+	}
+	answer.ExpiresIn = secondsUntil(access.ExpiresAt, now)
+	answer.Scope = access.Scope.String()
+	return answer
+}
+
+func (s *Server) accessCredential(c Client, g Grant, granted scope.Set, token string, now time.Time) Credential {
+	return newCredential(KindAccess, g, granted, token, now, or(c.AccessLifetime, s.cfg.AccessLifetime))
+}
+
+// refreshCredential always keeps the grant's whole scope, however narrow the
+// access token beside it is, RFC 6749 section 6.
+func (s *Server) refreshCredential(c Client, g Grant, token string, now time.Time) Credential {
+	return newCredential(KindRefresh, g, g.Scope, token, now, or(c.RefreshIdle, s.cfg.RefreshIdle))
+}
+
+// newCredential describes a token. It never outlives its grant.
+func newCredential(kind CredentialKind, g Grant, granted scope.Set, token string, now time.Time, lifetime time.Duration) Credential {
+	c := Credential{
+		Hash: Hash(credential.Sum(token)), Kind: kind, GrantID: g.ID, ClientID: g.ClientID,
+		Scope: granted, Resources: g.Resources, CreatedAt: now, ExpiresAt: after(now, lifetime),
+	}
+	c.ID = hex.EncodeToString(c.Hash[:8])
+	if c.ExpiresAt.After(g.ExpiresAt) {
+		c.ExpiresAt = g.ExpiresAt
+	}
+	return c
+}
+
+// after is the end of a lifetime as a store may see it.
+func after(now time.Time, lifetime time.Duration) time.Time {
+	return now.Add(lifetime).Truncate(time.Microsecond)
+}
+
+// derive makes a successor of a refresh token: whoever has the token, and the
+// attempt that spent it, gets the same one again. The store has the attempt but
+// not the token, and a thief of the token has not the attempt.
+func derive(f credential.Format, token, label string, attempt Attempt) string {
+	mac := hmac.New(sha256.New, []byte(token))
+	mac.Write([]byte(label))
+	mac.Write(attempt[:])
+	return f.Encode([32]byte(mac.Sum(nil)))
+}

@@ -1,0 +1,19 @@
+// Package oauthtest proves that a store keeps the contract of [oauth.Store],
+// and has a server and fakes for the tests of services that use tokens.
+//
+// Whoever protects handlers with access tokens makes them in one line:
+//
+//	server := oauthtest.NewServer(t)
+//	token := oauthtest.Token(t, server, "ada", "profile")
+//
+// server.Server goes into middleware.Tokens. A [Clock] lets tokens expire, and
+// server.Store fails and hangs on demand: it is a [Spy].
+//
+// Whoever writes a store runs [TestStore] on it:
+//
+//	func TestContract(t *testing.T) {
+//		oauthtest.TestStore(t, func(t *testing.T) oauthtest.Backend {
+//			return oauthtest.Backend{Store: open(t)} // a fresh, empty one
+//		})
+//	}
+package oauthtest

@@ -1,0 +1,22 @@
+package oauthtest
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// CheckNames returns the names of all checks.
+func CheckNames() []string {
+	var names []string
+	for _, c := range checks() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// CheckOnly is CheckStore with one check, and another bound on it.
+func CheckOnly(ctx context.Context, name string, open func() (Backend, error), timeout time.Duration) error {
+	only := slices.DeleteFunc(checks(), func(c check) bool { return c.name != name })
+	return checkStore(ctx, open, only, timeout)
+}

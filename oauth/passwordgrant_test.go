@@ -1,0 +1,231 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/oauth"
+	"github.com/latchwork/latchwork/oauth/password"
+)
+
+func login(name, password string) string {
+	return "grant_type=password&username=" + url.QueryEscape(name) + "&password=" + url.QueryEscape(password)
+}
+
+func TestReq054_RightPassword(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.register("once", func(c *oauth.Client) { c.Grants = []oauth.GrantType{oauth.GrantPassword} })
+	for _, client := range []string{"first", "app"} {
+		a := requireTokens(t, h.as(client, byLogin))
+		require.Regexp(t, `^paym_rt_\w{49}$`, a.refresh())
+		token, err := h.server.Verify(t.Context(), a.access())
+		require.NoError(t, err)
+		require.Equal(t, oauth.Subject{Kind: oauth.SubjectUser, ID: "u1"}, token.Subject)
+		require.Equal(t, client, token.ClientID)
+		require.Equal(t, "profile", token.Scope.String())
+		require.Equal(t, 15*time.Minute, token.ExpiresAt.Sub(token.IssuedAt))
+	}
+	require.NotContains(t, requireTokens(t, h.as("once", byLogin)).members, "refresh_token")
+	require.Equal(t, []oauth.EventKind{"issued", "issued", "issued"}, h.kinds())
+}
+
+func TestPasswordGrantScope(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, client, scope, granted string }{
+		{"013 omitted", "first", "", "profile"},
+		{"013 empty", "first", "&scope=", "profile"},
+		{"one", "first", "&scope=invoices", "invoices"},
+		{"two, in canonical order", "first", "&scope=profile+invoices", "invoices profile"},
+		{"the same twice", "first", "&scope=profile+profile", "profile"},
+		{"no defaults", "bare", "", ""},
+		{"defaults beyond the scopes", "odd", "", "profile"},
+		{"unknown", "first", "&scope=root", "!"},
+		{"one of two unknown", "first", "&scope=profile+root", "!"},
+		{"another case", "first", "&scope=Profile", "!"},
+		{"a wildcard", "first", "&scope=*", "!"},
+		{"below one it has", "first", "&scope=profile.x", "!"},
+		{"two spaces", "first", "&scope=profile++invoices", "!"},
+		{"a space behind", "first", "&scope=profile+", "!"},
+		{"a space alone", "first", "&scope=+", "!"},
+		{"a quote", "first", "&scope=%22", "!"},
+		{"too many", "first", "&scope=profile" + strings.Repeat("+profile", 300), "!"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			h.register("bare", func(c *oauth.Client) { c.DefaultScopes = c.DefaultScopes.Intersect(set("other")) })
+			h.register("odd", func(c *oauth.Client) { c.DefaultScopes = set("profile", "root") })
+			a := h.as(c.client, byLogin+c.scope)
+			if c.granted == "!" {
+				requireError(t, a, 400, "invalid_scope")
+				require.Empty(t, h.tap.since("Users", "Passwords", "Store"))
+				return
+			}
+			requireTokens(t, a)
+			require.Equal(t, c.granted, a.text("scope"))
+			require.Equal(t, c.granted != "", a.members["scope"] != nil, "left out only when nothing was granted")
+			token, err := h.server.Verify(t.Context(), a.access())
+			require.NoError(t, err)
+			require.Equal(t, c.granted, token.Scope.String())
+		})
+	}
+}
+
+func TestReq055_UsernameOrPasswordMissing(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, form := range []string{"grant_type=password", "grant_type=password&username=ada", "grant_type=password&password=x"} {
+		requireError(t, h.as("first", form), 400, "invalid_request")
+	}
+	require.Empty(t, h.tap.since("Users", "Passwords", "Store"))
+}
+
+// Whoever cannot sign in gets one answer, after one comparison.
+func TestReq056_057_058_059_NobodySignsIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.people.put("ghost", oauth.User{PasswordHash: rightHash()}) // without a subject
+	wrong := h.as("first", login("ada", "wrong"))
+	requireError(t, wrong, 400, "invalid_grant")
+	for name, password := range map[string]string{
+		"056 ada": "Correct-horse-battery-staple", "057 nobody": right, "058 eve": right, "058 bob": right, "058 ghost": right, "057 ADA": right,
+	} {
+		h.tap.do(nil)
+		requireSame(t, wrong, h.as("first", login(name[4:], password)))
+		require.Equal(t, []string{"Clients.Client", "Users.ByName", "Passwords.Verify"}, h.tap.since(""), name)
+	}
+	require.Equal(t, slices.Repeat([]oauth.EventKind{oauth.EventLoginFailed}, 7), h.kinds())
+}
+
+// With a hash that takes a while, the fastest of some show whether the work is
+// the same.
+func TestReq059_UnknownUserTakesAsLong(t *testing.T) {
+	slow, err := password.New(password.Config{Memory: 1024, Iterations: 1})
+	require.NoError(t, err)
+	h := newHouse(t, func(c *oauth.Config) { c.Passwords = slow })
+	hash, err := slow.Hash(t.Context(), right)
+	require.NoError(t, err)
+	h.people.put("ada", oauth.User{Subject: "u1", PasswordHash: hash})
+	fastest := func(name string) time.Duration {
+		least := time.Hour
+		for range 20 {
+			r := request(login(name, "wrong"), h.basic("first"))
+			start := time.Now()
+			requireError(t, h.send(r), 400, "invalid_grant")
+			least = min(least, time.Since(start))
+		}
+		return least
+	}
+	known, unknown := fastest("ada"), fastest("nobody")
+	require.Less(t, known, 2*unknown)
+	require.Less(t, unknown, 2*known)
+}
+
+func TestReq064_OddPasswords(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	wrong := h.as("first", login("ada", "wrong"))
+	for name, c := range map[string]struct{ name, password string }{
+		"longer than 4 KiB":  {"ada", strings.Repeat("x", 4097)},
+		"NUL":                {"ada", right + "\x00"},
+		"NUL alone":          {"ada", "\x00"},
+		"NUL in the name":    {"ada\x00", right},
+		"longer, of nobody":  {"nobody", strings.Repeat("x", 4097)},
+		"longer, in unicode": {"ada", strings.Repeat("ü", 2049)},
+	} {
+		h.tap.do(nil)
+		requireSame(t, wrong, h.as("first", login(c.name, c.password)))
+		require.Empty(t, h.tap.since("Users", "Passwords", "Store"), name)
+	}
+	for i, good := range []string{strings.Repeat("x", 4096), strings.Repeat("x", 65), strings.Repeat("пароль ", 20), "a&b=c+d%20;\"\\<\n", " "} {
+		hash, err := cheap().Hash(t.Context(), good)
+		require.NoError(t, err)
+		h.people.put("Ünï cödé@example.com", oauth.User{Subject: "u9", PasswordHash: hash})
+		a := h.as("first", login("Ünï cödé@example.com", good))
+		require.Equal(t, 200, a.Code, "password %d: %s", i, a.Body)
+	}
+	requireError(t, h.as("first", login("ünï cödé@example.com", " ")), 400, "invalid_grant") // names are the host's to normalise
+}
+
+func TestReq065_OffUnlessEnabledTwice(t *testing.T) {
+	t.Parallel()
+	off := newHouse(t, func(c *oauth.Config) { c.LegacyPasswordGrant = false })
+	requireError(t, off.as("first", byLogin), 400, "unsupported_grant_type")
+
+	h := newHouse(t)
+	h.register("machine", func(c *oauth.Client) { c.Grants = []oauth.GrantType{oauth.GrantClientCredentials} })
+	h.register("third", func(c *oauth.Client) { c.FirstParty = false })
+	h.register("stranger", func(c *oauth.Client) { c.FirstParty, c.Public, c.Secrets = false, true, nil })
+	for _, client := range []string{"machine", "third", "stranger"} {
+		requireError(t, h.as(client, byLogin), 400, "unauthorized_client")
+		requireSame(t, h.as(client, byLogin), h.as(client, login("ada", "wrong")))
+	}
+	require.Empty(t, slices.Concat(h.tap.since("Users", "Passwords", "Store"), off.tap.since("Users", "Passwords", "Store")))
+}
+
+// Laravel's Hash::make wrote this, for "password".
+const laravel = "$2y$10$92IXUNpkjO0rOQ5byMi.Ye4oKoEa3Ro9llC/.og/at2.uheWG/igi"
+
+func TestLaravelHashIsRenewed(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.people.put("taylor", oauth.User{Subject: "u7", PasswordHash: laravel})
+	requireError(t, h.as("first", login("taylor", "Password")), 400, "invalid_grant")
+	require.Equal(t, laravel, h.people.byName["taylor"].PasswordHash)
+	requireTokens(t, h.as("first", login("taylor", "password")))
+	require.Regexp(t, `^\$argon2id\$`, h.people.byName["taylor"].PasswordHash)
+	h.tap.do(nil)
+	requireTokens(t, h.as("first", login("taylor", "password")))
+	require.Empty(t, h.tap.since("Passwords.Hash", "Users.Set"), "once is enough")
+	requireError(t, h.as("first", login("taylor", "Password")), 400, "invalid_grant")
+}
+
+// A hash that cannot be renewed is no reason to keep somebody out.
+func TestFailingRenewal(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"Users.SetPasswordHash", "Passwords.Hash"} {
+		h := newHouse(t)
+		h.people.put("taylor", oauth.User{Subject: "u7", PasswordHash: legacyHash()})
+		h.tap.do(fail(call))
+		requireTokens(t, h.as("first", login("taylor", "password")))
+		require.Equal(t, legacyHash(), h.people.byName["taylor"].PasswordHash)
+		require.Contains(t, h.log.String(), "u7")
+		require.NotContains(t, h.log.String(), "taylor")
+	}
+}
+
+func TestRenewalIsNotForTheDisabled(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.people.put("taylor", oauth.User{Subject: "u7", PasswordHash: legacyHash(), Disabled: true})
+	requireError(t, h.as("first", login("taylor", "password")), 400, "invalid_grant")
+	require.Empty(t, h.tap.since("Passwords.Hash", "Users.Set"))
+}
+
+func TestBusyHasher(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(c *oauth.Config) { c.Passwords = busy{} })
+	for _, name := range []string{"ada", "nobody"} {
+		a := h.as("first", login(name, right))
+		requireError(t, a, 503, "temporarily_unavailable")
+		require.Equal(t, "1", a.Header().Get("Retry-After"))
+	}
+	require.Empty(t, h.tap.writes())
+	require.Empty(t, h.kinds(), "nothing is known about the password")
+}
+
+type busy struct{}
+
+func (busy) Verify(context.Context, string, string) (ok, outdated bool, err error) {
+	return false, false, password.ErrBusy
+}
+
+func (busy) Hash(context.Context, string) (string, error) { return "", errors.ErrUnsupported }

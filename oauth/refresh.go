@@ -1,0 +1,165 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/latchwork/latchwork/internal/credential"
+	"github.com/latchwork/latchwork/scope"
+)
+
+// A refreshing is a refresh token that somebody presented, and what belongs to
+// it.
+type refreshing struct {
+	client     Client
+	token      string
+	credential Credential
+	grant      Grant
+	granted    scope.Set // of the access token to come
+	now        time.Time
+}
+
+// refreshGrant is RFC 6749 section 6 with rotation, RFC 9700 section 4.14.2:
+// everything that can be refused is looked at before the token is spent.
+func (s *Server) refreshGrant(ctx context.Context, c Client, f form) (tokenResponse, *Error) {
+	token := f["refresh_token"]
+	if token == "" {
+		return tokenResponse{}, invalidRequest("refresh_token is missing.")
+	}
+	if !s.refresh.Valid(token) {
+		return tokenResponse{}, invalidGrant(ErrInvalid)
+	}
+	held, g, err := s.lookup(ctx, token)
+	if errors.Is(err, ErrNotFound) {
+		return tokenResponse{}, invalidGrant(ErrNotFound)
+	}
+	if err != nil {
+		return tokenResponse{}, unavailable(err)
+	}
+	r := refreshing{client: c, token: token, credential: held, grant: g, now: s.now()}
+	if held.Kind != KindRefresh || held.ClientID != c.ID {
+		return tokenResponse{}, invalidGrant(ErrInvalid)
+	}
+	if err := g.alive(r.now); err != nil {
+		return tokenResponse{}, invalidGrant(err)
+	}
+	if !held.SpentAt.IsZero() {
+		return s.replay(ctx, r, held.Attempt, held.SpentAt)
+	}
+	if !r.now.Before(held.ExpiresAt) {
+		return tokenResponse{}, invalidGrant(ErrExpired)
+	}
+	var rejected *Error
+	if r.granted, rejected = s.refreshedScope(f, c, held); rejected != nil {
+		return tokenResponse{}, rejected
+	}
+	if rejected := s.stillActive(ctx, g.Subject); rejected != nil {
+		return tokenResponse{}, rejected
+	}
+	return s.rotate(ctx, r)
+}
+
+// refreshedScope is what the refresh token has, or less if less is asked for,
+// without what the client has lost since.
+func (s *Server) refreshedScope(f form, c Client, held Credential) (scope.Set, *Error) {
+	requested, rejected := s.requestedScope(f, held.Scope, held.Scope)
+	if rejected != nil {
+		return scope.Set{}, rejected
+	}
+	return requested.Intersect(c.Scopes), nil
+}
+
+// stillActive asks whether a grant's user may still be spoken for.
+func (s *Server) stillActive(ctx context.Context, subject Subject) *Error {
+	if subject.Kind != SubjectUser || s.cfg.Users == nil {
+		return nil
+	}
+	active, err := s.cfg.Users.Active(ctx, subject.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return unavailable(err)
+	}
+	if !active || err != nil {
+		return invalidGrant(nil)
+	}
+	return nil
+}
+
+// rotate spends the refresh token for an access token and its own successor.
+func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Error) {
+	var attempt Attempt
+	rand.Read(attempt[:]) // never fails, see crypto/rand
+	answer := s.successors(r.token, attempt)
+	access := s.accessCredential(r.client, r.grant, r.granted, answer.AccessToken, r.now)
+	refresh := s.refreshCredential(r.client, r.grant, answer.RefreshToken, r.now)
+
+	ctx, cancel, err := settled(ctx)
+	if err != nil {
+		return tokenResponse{}, unavailable(err)
+	}
+	defer cancel()
+	spent, err := s.store.Spend(ctx, Spend{
+		Hash: r.credential.Hash, ClientID: r.client.ID, At: r.now, Attempt: attempt,
+	}, access, refresh)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrRevoked), errors.Is(err, ErrExpired):
+		return tokenResponse{}, invalidGrant(err)
+	case err != nil:
+		return tokenResponse{}, unavailable(fmt.Errorf("oauth: spend: %w", err))
+	case !spent.First:
+		return s.replay(ctx, r, spent.Attempt, spent.At)
+	}
+	s.announce(Event{Kind: EventRefreshed, ClientID: r.client.ID, Subject: r.grant.Subject, GrantID: r.grant.ID})
+	return complete(answer, access, r.now), nil
+}
+
+func (s *Server) successors(token string, attempt Attempt) tokenResponse {
+	return tokenResponse{
+		AccessToken:  derive(s.access, token, "at", attempt),
+		RefreshToken: derive(s.refresh, token, "rt", attempt),
+	}
+}
+
+// replay answers a refresh token that was spent already. Soon afterwards, and
+// as long as its successor was not used, the answer was probably lost: it is
+// given again. Otherwise one of two who have the token is a thief, and the
+// grant is revoked.
+func (s *Server) replay(ctx context.Context, r refreshing, attempt Attempt, at time.Time) (tokenResponse, *Error) {
+	answer := s.successors(r.token, attempt)
+	// Whoever was overtaken looked at the clock before the token was spent.
+	if s.cfg.ReplayWindow > 0 && r.now.Sub(at) < s.cfg.ReplayWindow {
+		access, refresh, err := s.issued(ctx, answer)
+		if err != nil {
+			return tokenResponse{}, unavailable(err)
+		}
+		if refresh.SpentAt.IsZero() {
+			if rejected := s.stillActive(ctx, r.grant.Subject); rejected != nil {
+				return tokenResponse{}, rejected
+			}
+			return complete(answer, access, r.now), nil
+		}
+	}
+	ctx, cancel, err := settled(ctx)
+	if err != nil {
+		return tokenResponse{}, unavailable(err)
+	}
+	defer cancel()
+	if _, err := s.store.RevokeGrants(ctx, Filter{GrantID: r.grant.ID}, r.now); err != nil {
+		return tokenResponse{}, unavailable(fmt.Errorf("oauth: revoke: %w", err))
+	}
+	s.announce(Event{Kind: EventRefreshReuse, ClientID: r.client.ID, Subject: r.grant.Subject, GrantID: r.grant.ID})
+	return tokenResponse{}, invalidGrant(ErrRevoked)
+}
+
+// issued finds what an answer handed out.
+func (s *Server) issued(ctx context.Context, answer tokenResponse) (access, refresh Credential, err error) {
+	if access, _, err = s.store.Lookup(ctx, Hash(credential.Sum(answer.AccessToken))); err == nil {
+		refresh, _, err = s.store.Lookup(ctx, Hash(credential.Sum(answer.RefreshToken)))
+	}
+	if err != nil {
+		return Credential{}, Credential{}, fmt.Errorf("oauth: lookup of a successor: %w", err)
+	}
+	return access, refresh, nil
+}

@@ -1,0 +1,277 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/latchwork/latchwork/internal/credential"
+	"github.com/latchwork/latchwork/scope"
+)
+
+// Users knows the people whose passwords are exchanged for tokens. It is safe
+// for concurrent use.
+type Users interface {
+	// ByName returns the user who signs in under this name, or an error that
+	// matches ErrNotFound. What is the same name is for the host to say.
+	ByName(ctx context.Context, name string) (User, error)
+
+	// Active reports whether the user with this subject still exists and is
+	// not disabled. It is asked at each refresh.
+	Active(ctx context.Context, subject string) (bool, error)
+
+	// SetPasswordHash replaces the hash old, if it is still that, by one that
+	// is up to date.
+	SetPasswordHash(ctx context.Context, subject, old, hash string) error
+}
+
+// A User is a person, as far as signing in goes. The zero User cannot.
+type User struct {
+	Subject      string // never changes, and is never given to somebody else
+	PasswordHash string // empty: cannot sign in with a password
+	Disabled     bool
+}
+
+// Passwords verifies and hashes the passwords of people. *password.Hasher does.
+type Passwords interface {
+	// Verify compares a password with a stored hash. The empty hash stands
+	// for nobody: as much work, and the answer no. outdated: after a right
+	// password, hash it anew.
+	Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error)
+	Hash(ctx context.Context, password string) (string, error)
+}
+
+// Config is what a Server may be told. New copies it.
+type Config struct {
+	// Issuer is the server's base URL: https, or http on a loopback address;
+	// without query and fragment, and without a slash at its end. It is
+	// required.
+	Issuer string
+
+	// Prefix begins every token: <prefix>_at_... are access tokens and
+	// <prefix>_rt_... refresh tokens. 1 to 29 letters, digits and
+	// underscores. It is required.
+	Prefix string
+
+	// Scopes knows the scopes there are. Nil: those that clients have.
+	Scopes *scope.Catalog
+
+	// Users and Passwords are needed for LegacyPasswordGrant; without Users,
+	// nobody's refresh is refused because of who they are.
+	Users     Users
+	Passwords Passwords
+
+	// LegacyPasswordGrant switches the password grant on, for clients that
+	// have it among their Grants and are FirstParty. RFC 9700 section 2.4
+	// advises against it: the application sees the password, and neither a
+	// second factor nor a passkey is possible.
+	LegacyPasswordGrant bool
+
+	AccessLifetime  time.Duration // of access tokens; zero: 15 minutes
+	RefreshIdle     time.Duration // of a refresh token that is not used; zero: 14 days
+	RefreshAbsolute time.Duration // of a grant, however often it is refreshed; zero: 90 days
+
+	// ReplayWindow is how long a refresh token may be presented again, if its
+	// answer was lost and its successor was not used yet. Zero: 10 seconds;
+	// negative: never. At most a minute.
+	ReplayWindow time.Duration
+
+	// OnEvent hears what happened, in the goroutine where it did.
+	OnEvent func(Event)
+
+	// Now judges expiry. Nil: time.Now.
+	Now func() time.Time
+
+	// Logger hears what nobody else is told. Nil: silent.
+	Logger *slog.Logger
+}
+
+// A Server issues and verifies tokens. It is safe for concurrent use. The zero
+// Server refuses everything.
+type Server struct {
+	store   Store
+	clients ClientStore
+	cfg     Config
+	access  credential.Format
+	refresh credential.Format
+}
+
+var errNotNew = errors.New("oauth: a Server that New did not make")
+
+// New returns a Server, or everything that is wrong with the configuration.
+func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
+	var faults []error
+	fault := func(err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("oauth: %w", err))
+		}
+	}
+	if store == nil {
+		fault(errors.New("the store is nil"))
+	}
+	if clients == nil {
+		fault(errors.New("the client store is nil"))
+	}
+	fault(checkIssuer(cfg.Issuer))
+	s := &Server{store: store, clients: clients}
+	var err error
+	s.access, err = credential.New(cfg.Prefix + "_at")
+	if cfg.Prefix == "" {
+		err = errors.New("the prefix is empty")
+	}
+	fault(err)
+	s.refresh, err = credential.New(cfg.Prefix + "_rt")
+	if err != nil && len(faults) == 0 {
+		fault(err)
+	}
+	if cfg.LegacyPasswordGrant && (cfg.Users == nil || cfg.Passwords == nil) {
+		fault(errors.New("LegacyPasswordGrant needs Users and Passwords"))
+	}
+	cfg.AccessLifetime = or(cfg.AccessLifetime, 15*time.Minute)
+	cfg.RefreshIdle = or(cfg.RefreshIdle, 14*24*time.Hour)
+	cfg.RefreshAbsolute = or(cfg.RefreshAbsolute, 90*24*time.Hour)
+	cfg.ReplayWindow = or(cfg.ReplayWindow, 10*time.Second)
+	if cfg.AccessLifetime < time.Second || cfg.RefreshIdle < time.Second || cfg.RefreshAbsolute < time.Second {
+		fault(errors.New("a lifetime is shorter than a second"))
+	}
+	if cfg.ReplayWindow > time.Minute {
+		fault(fmt.Errorf("ReplayWindow %v is longer than a minute", cfg.ReplayWindow))
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s.cfg = cfg
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func or(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// checkIssuer holds an issuer against RFC 8414 section 2, with the exception
+// for loopback addresses that development needs.
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil || u.Hostname() == "" || u.User != nil || u.Opaque != "":
+		return fmt.Errorf("issuer %.100q is not a URL with a host", issuer)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || issuer[len(issuer)-1] == '/' || issuer[len(issuer)-1] == '#':
+		return fmt.Errorf("issuer %.100q: no query, no fragment and no slash at the end", issuer)
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	default:
+		return fmt.Errorf("issuer %.100q: must be https, or http on a loopback address", issuer)
+	}
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// now is the present as a store may see it.
+func (s *Server) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// A Token is an access token that was verified. The zero Token speaks for
+// nobody.
+type Token struct {
+	ID        string // no secret
+	Subject   Subject
+	ClientID  string
+	GrantID   string
+	Scope     scope.Set
+	Resources []string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+// Recognize reports whether this looks like an access token of this Server,
+// going by its prefix and length.
+func (s *Server) Recognize(presented string) bool { return s.access.Recognize(presented) }
+
+// Samples returns a text that Recognize accepts. It is no token.
+func (s *Server) Samples() []string { return []string{s.access.Encode([32]byte{})} }
+
+// Verify returns whom an access token speaks for, and for what. ErrInvalid,
+// ErrRevoked, ErrExpired: it may not be used. Any other error means that
+// nothing is known. Scopes are for the caller to check.
+func (s *Server) Verify(ctx context.Context, presented string) (Token, error) {
+	if !s.access.Valid(presented) {
+		return Token{}, ErrInvalid
+	}
+	h := Hash(credential.Sum(presented))
+	c, g, err := s.store.Lookup(ctx, h)
+	if err != nil {
+		if errors.Is(err, ErrNotFound) {
+			return Token{}, ErrInvalid
+		}
+		return Token{}, err
+	}
+	now := s.cfg.Now()
+	switch {
+	case !belong(&c, &g, h):
+		return Token{}, errAnother
+	case !g.RevokedAt.IsZero():
+		return Token{}, ErrRevoked
+	case !now.Before(g.ExpiresAt):
+		return Token{}, ErrExpired
+	case c.Kind != KindAccess || !c.SpentAt.IsZero():
+		return Token{}, ErrInvalid
+	case !now.Before(c.ExpiresAt):
+		return Token{}, ErrExpired
+	}
+	return Token{
+		ID: c.ID, Subject: g.Subject, ClientID: c.ClientID, GrantID: g.ID, Scope: c.Scope,
+		Resources: c.Resources, IssuedAt: c.CreatedAt, ExpiresAt: c.ExpiresAt,
+	}, nil
+}
+
+// lookup asks the store for what was presented, and does not believe it
+// another.
+func (s *Server) lookup(ctx context.Context, presented string) (Credential, Grant, error) {
+	h := Hash(credential.Sum(presented))
+	c, g, err := s.store.Lookup(ctx, h)
+	if err != nil {
+		return Credential{}, Grant{}, err
+	}
+	if !belong(&c, &g, h) {
+		return Credential{}, Grant{}, errAnother
+	}
+	return c, g, nil
+}
+
+var errAnother = errors.New("oauth: lookup: the store returned something else")
+
+// belong reports whether these are the credential with this hash and its
+// grant. They are large: hence the pointers.
+func belong(c *Credential, g *Grant, h Hash) bool {
+	return c.Hash == h && c.GrantID == g.ID && c.ClientID == g.ClientID && g.Subject.ID != ""
+}
+
+// RevokeSubject revokes everything that was ever granted to a user, and
+// returns how many grants that were: "log out everywhere", and what to call
+// when a password changes or an account is closed.
+func (s *Server) RevokeSubject(ctx context.Context, subject string) (int, error) {
+	if subject == "" {
+		return 0, ErrNotFound
+	}
+	if s.store == nil {
+		return 0, errNotNew
+	}
+	return s.store.RevokeGrants(ctx, Filter{Subject: Subject{Kind: SubjectUser, ID: subject}}, s.now())
+}

@@ -1,0 +1,129 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/latchwork/latchwork/scope"
+)
+
+// TokenHandler returns the token endpoint, RFC 6749 section 3.2.
+func (s *Server) TokenHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			s.writeError(w, r, &Error{Status: http.StatusMethodNotAllowed, Code: "invalid_request", Description: "Use POST."})
+			return
+		}
+		answer, rejected := s.token(w, r)
+		if rejected != nil {
+			s.writeError(w, r, rejected)
+			return
+		}
+		writeJSON(w, http.StatusOK, answer)
+	})
+}
+
+// A tokenResponse is a successful answer, RFC 6749 section 5.1.
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// token decides: transport, client, grant type, and then the grant.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) (tokenResponse, *Error) {
+	if s.store == nil {
+		return tokenResponse{}, unavailable(errNotNew)
+	}
+	f, rejected := readForm(w, r)
+	if rejected != nil {
+		return tokenResponse{}, rejected
+	}
+	c, rejected := s.authenticate(r.Context(), r, f)
+	if rejected != nil {
+		return tokenResponse{}, rejected
+	}
+	grant := GrantType(f["grant_type"])
+	var run func(context.Context, Client, form) (tokenResponse, *Error)
+	switch {
+	case grant == "":
+		return tokenResponse{}, invalidRequest("grant_type is missing.")
+	case grant == GrantPassword && s.cfg.LegacyPasswordGrant:
+		run = s.passwordGrant
+	case grant == GrantRefreshToken:
+		run = s.refreshGrant
+	case grant == GrantClientCredentials:
+		run = s.clientCredentialsGrant
+	default:
+		return tokenResponse{}, unsupportedGrantType()
+	}
+	if !c.may(grant) {
+		return tokenResponse{}, unauthorizedClient()
+	}
+	return run(r.Context(), c, f)
+}
+
+// requestedScope returns what a client asks for, or otherwise if it does not
+// say. What it may not have is invalid_scope, and so is what does not exist.
+func (s *Server) requestedScope(f form, allowed, otherwise scope.Set) (scope.Set, *Error) {
+	if f["scope"] == "" {
+		return otherwise.Intersect(allowed), nil
+	}
+	requested := allowed
+	if f["scope"] != allowed.String() { // which needs no parsing
+		var err error
+		if requested, err = scope.ParseScope(f["scope"]); err != nil || !allowed.Covers(requested) {
+			return scope.Set{}, invalidScope()
+		}
+	}
+	if s.cfg.Scopes != nil && s.cfg.Scopes.Validate(requested) != nil {
+		return scope.Set{}, invalidScope()
+	}
+	return requested, nil
+}
+
+// writeError writes an error response. A request that was cancelled by its
+// sender is answered with nothing.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, e *Error) {
+	if e.Status == http.StatusServiceUnavailable {
+		if isCancelled(r) {
+			return
+		}
+		if s.cfg.Logger != nil {
+			s.cfg.Logger.ErrorContext(r.Context(), "oauth: cannot answer", "error", e.Err)
+		}
+		w.Header().Set("Retry-After", "1")
+	}
+	if e.Challenge {
+		w.Header().Set("WWW-Authenticate", `Basic realm="oauth"`)
+	}
+	writeJSON(w, e.Status, struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{e.Code, e.Description})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody to tell
+}
+
+// secondsUntil is what expires_in says: whole seconds, rounded up, and 1 of
+// what is over already, since clients cannot read less.
+func secondsUntil(t, now time.Time) int64 {
+	return max(1, int64((t.Sub(now)+time.Second-1)/time.Second))
+}
+
+// isCancelled reports whether the request's sender is gone.
+func isCancelled(r *http.Request) bool { return errors.Is(r.Context().Err(), context.Canceled) }
