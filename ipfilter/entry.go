@@ -5,116 +5,111 @@ import (
 	"strings"
 )
 
-// A problem says why an entry is refused, and what was probably meant.
-type problem struct{ reason, suggestion string }
+// maxText bounds an entry, and what an error repeats. The longest readable
+// entry, a range of two mapped addresses written out, has 93 bytes.
+const maxText = 128
 
-// Why an entry is refused although it could be read.
+// Why an entry is refused.
 const (
-	coversFamily   = "covers every address of its family"
-	overlapsMapped = "overlaps the block of IPv4-mapped addresses, ::ffff:0:0/96"
-	shortMapped    = "an IPv4-mapped prefix shorter than 96 bits"
-	notClient      = "unspecified, multicast or broadcast: never the address of a client"
+	emptyEntry     = "empty entry"
+	tooLong        = "longer than 128 bytes"
 	hostBits       = "host bits set"
-	mixedFamilies  = "a range from one address family to the other"
+	shortMapped    = "IPv4-mapped prefix shorter than 96 bits"
+	overlapsMapped = "overlaps the IPv4-mapped block ::ffff:0:0/96"
 	reversed       = "range reversed"
+	mixedFamilies  = "range from one address family to the other"
+	coversAll      = "covers every address of its family"
+	notClient      = "never a client address: unspecified, multicast or broadcast"
 )
 
-// parseEntry reads one entry as a person typed it.
-func parseEntry(text string) (span, *problem) {
+// parseEntry reads an entry as a person typed it. The error has neither index
+// nor text.
+func parseEntry(text string) (span, *EntryError) {
 	if len(text) > maxText {
-		return span{}, &problem{reason: tooLong}
+		return span{}, &EntryError{Reason: tooLong}
 	}
 	text = strings.Trim(text, " \t")
 	if text == "" {
-		return span{}, &problem{reason: emptyEntry}
+		return span{}, &EntryError{Reason: emptyEntry}
 	}
-	s, p := parse(text)
-	if p == nil && s == (span{}) {
-		return span{}, diagnose(text)
+	s, err := parse(text)
+	if err != nil && err.Reason == unreadable {
+		err = diagnose(text)
 	}
-	return s, p
+	return s, err
 }
 
-// parse reads one trimmed entry. What cannot be read at all is the zero span
-// without a problem.
-func parse(text string) (span, *problem) {
+// parse reads an entry without blanks around it: "a", "a/n" or "a-b".
+func parse(text string) (span, *EntryError) {
 	if address, length, ok := strings.Cut(text, "/"); ok {
 		return parsePrefix(address, length)
 	}
-	if first, last, ok := strings.Cut(text, "-"); ok {
-		return parseRange(strings.TrimRight(first, " \t"), strings.TrimLeft(last, " \t"))
+	if from, to, ok := cutRange(text); ok {
+		return parseRange(from, to)
 	}
 	addr, ok := parseAddr(text)
 	if !ok {
-		return span{}, nil
+		return span{}, &EntryError{Reason: unreadable}
 	}
 	return judge(span{addr.Unmap(), addr.Unmap()})
 }
 
-func parsePrefix(address, length string) (span, *problem) {
-	addr, ok := parseAddr(address)
-	if !ok {
-		return span{}, nil
-	}
-	bits, ok := parseLength(length)
-	if !ok || bits > addr.BitLen() {
-		return span{}, nil
+func parsePrefix(address, length string) (span, *EntryError) {
+	addr, ok1 := parseAddr(address)
+	bits, ok2 := parseLength(length)
+	if !ok1 || !ok2 || bits > addr.BitLen() {
+		return span{}, &EntryError{Reason: unreadable}
 	}
 	if addr.Is4In6() {
 		if bits < 96 {
-			// Most likely the length was counted for IPv4.
-			p := &problem{reason: shortMapped}
-			if s, bad := parsePrefix(addr.Unmap().String(), length); bad == nil {
-				p.suggestion = s.String()
-			}
-			if bits == 0 {
-				p.suggestion = ""
-			}
-			return span{}, p
+			// Perhaps the length was counted as in IPv4.
+			return span{}, &EntryError{Reason: shortMapped, Suggestion: meant(addr.Unmap().String() + "/" + length)}
 		}
 		addr, bits = addr.Unmap(), bits-96
 	}
 	prefix := netip.PrefixFrom(addr, bits).Masked()
-	s, p := judge(span{prefix.Addr(), lastOf(prefix)})
-	if p == nil && prefix.Addr() != addr {
-		p = &problem{hostBits, s.String()}
+	s, err := judge(span{prefix.Addr(), lastOf(prefix)})
+	if err == nil && prefix.Addr() != addr {
+		return span{}, &EntryError{Reason: hostBits, Suggestion: s.String()}
 	}
-	return s, p
+	return s, err
 }
 
-func parseRange(first, last string) (span, *problem) {
-	a, ok1 := parseAddr(first)
-	b, ok2 := parseAddr(last)
+func parseRange(from, to string) (span, *EntryError) {
+	first, ok1 := parseAddr(from)
+	last, ok2 := parseAddr(to)
 	if !ok1 || !ok2 {
-		return span{}, nil
+		return span{}, &EntryError{Reason: unreadable}
 	}
-	if a.Unmap().BitLen() != b.Unmap().BitLen() {
-		if a.Is4() || b.Is4() {
-			return span{}, &problem{reason: mixedFamilies}
-		}
-		return span{}, &problem{reason: overlapsMapped}
+	if first.Is4In6() != last.Is4In6() && first.Is6() && last.Is6() {
+		return span{}, &EntryError{Reason: overlapsMapped}
 	}
-	a, b = a.Unmap(), b.Unmap()
-	if b.Less(a) {
-		p := &problem{reason: reversed}
-		if s, bad := judge(span{b, a}); bad == nil {
-			p.suggestion = s.String()
-		}
-		return span{}, p
+	first, last = first.Unmap(), last.Unmap()
+	if first.Is4() != last.Is4() {
+		return span{}, &EntryError{Reason: mixedFamilies}
 	}
-	return judge(span{a, b})
+	if last.Less(first) {
+		return span{}, &EntryError{Reason: reversed, Suggestion: meant(to + "-" + from)}
+	}
+	return judge(span{first, last})
 }
 
-// parseAddr reads one address in one of the forms of RFC 4291 section 2.2, or
-// IPv4 as four decimal numbers. A zone is not part of what a list can hold.
+func cutRange(text string) (from, to string, ok bool) {
+	from, to, ok = strings.Cut(text, "-")
+	return strings.TrimRight(from, " \t"), strings.TrimLeft(to, " \t"), ok
+}
+
+// parseAddr reads an address in one of the forms of RFC 4291 section 2.2, or
+// as four decimal numbers. A list has no place for a zone.
 func parseAddr(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(text)
 	return addr, err == nil && addr.Zone() == ""
 }
 
-// parseLength reads a prefix length: digits, no sign, no leading zero.
+// parseLength reads a prefix length: at most three digits, no sign, no leading
+// zero.
 func parseLength(text string) (int, bool) {
-	if text == "" || len(text) > 3 || text[0] == '0' && text != "0" {
+	if text == "" || len(text) > 3 || text[0] == '0' && len(text) > 1 {
 		return 0, false
 	}
 	n := 0
@@ -127,48 +122,26 @@ func parseLength(text string) (int, bool) {
 	return n, true
 }
 
-// judge refuses what can be read and must not be listed.
-func judge(s span) (span, *problem) {
-	if len(subtract(clients4(), []span{s})) == 0 || s.first.Is6() && !netip.IPv6Unspecified().Next().Less(s.first) && s.last.Is6() && !s.last.Less(clients6()[1].last) {
-		return span{}, &problem{reason: coversFamily}
-	}
-	mapped := netip.MustParsePrefix("::ffff:0:0/96")
-	if s.first.Is6() && !lastOf(mapped).Less(s.first) && !s.last.Less(mapped.Addr()) {
-		return span{}, &problem{reason: overlapsMapped}
-	}
-	if s.first == s.last && neverClient(s.first) || s.first.IsMulticast() && s.last.IsMulticast() {
-		return span{}, &problem{reason: notClient}
+// judge refuses spans that can be read and must not be on a list.
+func judge(s span) (span, *EntryError) {
+	mapped := span{addr6(uint128{0, 0xffff << 32}), addr6(uint128{0, 1<<48 - 1})}
+	switch {
+	case s.coversFamily():
+		return span{}, &EntryError{Reason: coversAll}
+	case s.overlaps(mapped):
+		return span{}, &EntryError{Reason: overlapsMapped}
+	case s.first == s.last && neverClient(s.first), s.first.IsMulticast() && s.last.IsMulticast():
+		return span{}, &EntryError{Reason: notClient}
 	}
 	return s, nil
 }
 
-// lastOf returns the last address of a masked prefix.
+// lastOf returns the last address of p, which is masked.
 func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().As16()
-	skip := 128 - p.Addr().BitLen()
-	for i := skip + p.Bits(); i < 128; i++ {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < 8*len(b); i++ {
 		b[i/8] |= 0x80 >> (i % 8)
 	}
-	addr := netip.AddrFrom16(b)
-	if p.Addr().Is4() {
-		return addr.Unmap()
-	}
+	addr, _ := netip.AddrFromSlice(b)
 	return addr
-}
-
-// clients4 and clients6 are the addresses that a client can have: the whole
-// family but for the unspecified address, multicast, broadcast and, in IPv6,
-// the IPv4-mapped block.
-func clients4() []span {
-	return []span{
-		{netip.MustParseAddr("0.0.0.1"), netip.MustParseAddr("223.255.255.255")},
-		{netip.MustParseAddr("240.0.0.0"), netip.MustParseAddr("255.255.255.254")},
-	}
-}
-
-func clients6() []span {
-	return []span{
-		{netip.MustParseAddr("::1"), netip.MustParseAddr("::fffe:ffff:ffff")},
-		{netip.MustParseAddr("::1:0:0:0"), netip.MustParseAddr("feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")},
-	}
 }

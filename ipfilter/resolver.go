@@ -8,44 +8,58 @@ import (
 
 // A Resolver finds out which address a request comes from.
 //
-// The zero Resolver answers with the direct peer of the connection and reads
-// no header, so nothing a client sends can change the answer. Behind a reverse
-// proxy that answer is the proxy. A Resolver is safe for concurrent use.
+// The zero Resolver, and a nil one, answer with the peer of the connection.
+// They read no header, so that nothing a client sends can change the answer.
+// Behind a reverse proxy the answer is the proxy. A Resolver is safe for
+// concurrent use.
 type Resolver struct{}
 
-// Addr returns the address of the client, without a zone and with an
-// IPv4-mapped address as the IPv4 address it stands for. It reads nothing but
-// r.RemoteAddr, which may be "ip:port", "[ip]:port" or a bare address, and
-// changes nothing. The nil Resolver works like the zero one.
+// Addr returns the address of the client: without a zone, and an IPv4-mapped
+// address as the IPv4 address it stands for. All it looks at is r.RemoteAddr,
+// which is "ip:port", "[ip]:port" or a bare address, and it changes nothing.
 //
-// Where no address can be told the error is an *[AddrError] and the address is
-// the zero one, which no [List] contains.
+// If there is no such address the error is an *[AddrError], and the address is the
+// zero one, which is in no [List].
 func (*Resolver) Addr(r *http.Request) (netip.Addr, error) {
 	peer := r.RemoteAddr
-	// A Unix socket's peer is unnamed, an abstract name or a path.
+	// On a Unix socket the peer is unnamed, an abstract name or a path.
 	if peer == "" || peer[0] == '@' || peer[0] == '/' {
 		return netip.Addr{}, &AddrError{NoPeerIP, printable(peer)}
 	}
-	addr, err := parsePeer(peer)
-	if err != nil || neverClient(addr) {
+	addr, ok := parsePeer(peer)
+	if !ok || neverClient(addr) {
 		return netip.Addr{}, &AddrError{BadPeer, printable(peer)}
 	}
 	return addr, nil
 }
 
-func parsePeer(peer string) (netip.Addr, error) {
+func parsePeer(peer string) (netip.Addr, bool) {
 	if peer[0] == '[' || strings.Count(peer, ":") == 1 {
-		ap, err := netip.ParseAddrPort(peer)
-		return ap.Addr().Unmap().WithZone(""), err
+		addrPort, err := netip.ParseAddrPort(peer)
+		return addrPort.Addr().Unmap().WithZone(""), err == nil
 	}
 	addr, err := netip.ParseAddr(peer)
-	return addr.Unmap().WithZone(""), err
+	return addr.Unmap().WithZone(""), err == nil
 }
 
-// neverClient reports whether no packet of a client can come from addr, which
-// is unmapped.
-func neverClient(addr netip.Addr) bool {
-	return addr.IsUnspecified() || addr.IsMulticast() || addr == broadcast()
+// A Reason is the word for why the address of a client is not known.
+type Reason string
+
+const (
+	// NoPeerIP means that the peer has no address, as on a Unix socket.
+	NoPeerIP Reason = "no_peer_ip"
+	// BadPeer means that Request.RemoteAddr cannot be read, or is what no
+	// client has as its address: unspecified, multicast or broadcast.
+	BadPeer Reason = "bad_peer"
+)
+
+// An AddrError says why the address of a client is not known.
+type AddrError struct {
+	Reason Reason
+	Text   string // what was found, cut after 128 bytes, with control characters escaped
 }
 
-func broadcast() netip.Addr { return netip.AddrFrom4([4]byte{255, 255, 255, 255}) }
+// Error returns everything in one line.
+func (e *AddrError) Error() string {
+	return `ipfilter: client address "` + e.Text + `": ` + string(e.Reason)
+}

@@ -2,14 +2,12 @@ package ipfilter
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"net/netip"
 	"slices"
-	"strconv"
 )
 
-// A span is every address from first to last, both unmapped, without a zone
-// and of one family.
+// A span is every address from first to last. Both are of one family, unmapped
+// and without a zone.
 type span struct{ first, last netip.Addr }
 
 // merge sorts spans, IPv4 first, and joins those that touch. It works in place.
@@ -20,10 +18,10 @@ func merge(spans []span) []span {
 		if n := len(merged); n > 0 {
 			// The last address of a family has no next one: Next is then
 			// the zero Addr, which touches nothing.
-			prev := &merged[n-1]
-			if s.first.Compare(prev.last) <= 0 || s.first == prev.last.Next() {
-				if prev.last.Less(s.last) {
-					prev.last = s.last
+			before := &merged[n-1]
+			if !before.last.Less(s.first) || before.last.Next() == s.first {
+				if before.last.Less(s.last) {
+					before.last = s.last
 				}
 				continue
 			}
@@ -33,14 +31,13 @@ func merge(spans []span) []span {
 	return merged
 }
 
-// subtract returns what from holds beyond what, both merged.
+// subtract returns what from holds beyond what. Both are merged.
 func subtract(from, what []span) []span {
 	var rest []span
 	for _, s := range from {
 		for len(what) > 0 && what[0].last.Less(s.first) {
 			what = what[1:]
 		}
-		left := true
 		for _, w := range what {
 			if s.last.Less(w.first) {
 				break
@@ -48,19 +45,39 @@ func subtract(from, what []span) []span {
 			if s.first.Less(w.first) {
 				rest = append(rest, span{s.first, w.first.Prev()})
 			}
-			if left = w.last.Less(s.last); !left {
+			if !w.last.Less(s.last) {
+				s = span{}
 				break
 			}
 			s.first = w.last.Next()
 		}
-		if left {
+		if s != (span{}) {
 			rest = append(rest, s)
 		}
 	}
 	return rest
 }
 
-// texts returns the canonical text of each span, and never nil.
+// overlaps reports whether an address is in both.
+func (s span) overlaps(t span) bool {
+	return !s.last.Less(t.first) && !t.last.Less(s.first)
+}
+
+// String returns one address as "a", a prefix as "a/n" and anything else as "a-b".
+func (s span) String() string {
+	if s.first == s.last {
+		return s.first.String()
+	}
+	first, last := key(s.first), key(s.last)
+	host := uint128{first.hi ^ last.hi, first.lo ^ last.lo}.len()
+	p := netip.PrefixFrom(s.first, s.first.BitLen()-host)
+	if p == p.Masked() && lastOf(p) == s.last {
+		return p.String()
+	}
+	return s.first.String() + "-" + s.last.String()
+}
+
+// texts returns the text of each span, and never nil.
 func texts(spans []span) []string {
 	out := make([]string, len(spans))
 	for i, s := range spans {
@@ -69,29 +86,56 @@ func texts(spans []span) []string {
 	return out
 }
 
-// String returns one address as "a", a prefix as "a/n" and anything else as "a-b".
-func (s span) String() string {
-	if s.first == s.last {
-		return s.first.String()
+// wholeFamily names the family of which spans, which are merged, leave no
+// client out. It is empty if there is none.
+func wholeFamily(spans []span) string {
+	v4, v6 := clients4(), clients6()
+	switch {
+	case len(subtract(v4[:], spans)) == 0:
+		return "IPv4"
+	case len(subtract(v6[:], spans)) == 0:
+		return "IPv6"
 	}
-	firstHi, firstLo := split(s.first)
-	lastHi, lastLo := split(s.last)
-	hi, lo := firstHi^lastHi, firstLo^lastLo
-	// A prefix ends in bits that are all clear in its first address and all
-	// set in its last one.
-	host := bits.Len64(lo)
-	if hi != 0 {
-		host = 64 + bits.Len64(hi)
-	}
-	ones := bits.OnesCount64(hi) + bits.OnesCount64(lo)
-	if ones == host && firstHi&hi == 0 && firstLo&lo == 0 {
-		return s.first.String() + "/" + strconv.Itoa(s.first.BitLen()-host)
-	}
-	return s.first.String() + "-" + s.last.String()
+	return ""
 }
 
-// split returns the 128 bits of addr; those of an IPv4 address are mapped.
-func split(addr netip.Addr) (hi, lo uint64) {
-	b := addr.As16()
-	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+// coversFamily reports whether s leaves no client of its family out.
+func (s span) coversFamily() bool {
+	clients := clients4()
+	if s.first.Is6() {
+		clients = clients6()
+	}
+	return !clients[0].first.Less(s.first) && !s.last.Less(clients[1].last)
+}
+
+// clients4 and clients6 are the addresses that a client can have: all but the
+// unspecified one, multicast, broadcast and the IPv4-mapped ones.
+func clients4() [2]span {
+	return [2]span{
+		{addr4(1), addr4(0xdfff_ffff)},
+		{addr4(0xf000_0000), addr4(0xffff_fffe)},
+	}
+}
+
+func clients6() [2]span {
+	return [2]span{
+		{addr6(uint128{0, 1}), addr6(uint128{0, 0xfffe_ffff_ffff})},
+		{addr6(uint128{0, 1 << 48}), addr6(uint128{0xfeff_ffff_ffff_ffff, 1<<64 - 1})},
+	}
+}
+
+// neverClient reports whether no client can have addr, which is unmapped.
+func neverClient(addr netip.Addr) bool {
+	return addr.IsUnspecified() || addr.IsMulticast() || addr == addr4(0xffff_ffff)
+}
+
+func addr4(x uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte{byte(x >> 24), byte(x >> 16), byte(x >> 8), byte(x)})
+}
+
+func addr6(x uint128) netip.Addr {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], x.hi)
+	binary.BigEndian.PutUint64(b[8:], x.lo)
+	return netip.AddrFrom16(b)
 }

@@ -58,6 +58,7 @@ func checkSearch(ctx context.Context, t *trial) error {
 	names := []string{
 		"Billing CI", "billing ci", "BILLING", "Nightly export", "K\u00e4se", "k\u00c4se", "K\u00e4se two",
 		"\u212aelvin", "stra\u00dfe", "STRASSE", "\u0130stanbul", "I\u015f\u0131k", "caf\u00e9", "cafe\u0301", "cafe", "\u65e5\u672c\u8a9e", "  two  spaces ",
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "beside the letters: @[`{",
 	}
 	return t.search(ctx, names, map[string][]string{
 		"":              names,
@@ -83,6 +84,12 @@ func checkSearch(ctx context.Context, t *trial) error {
 		"cafe\u0301":    {"cafe\u0301"},
 		"\u672c":        {"\u65e5\u672c\u8a9e"},
 		"nightlyexport": nil,
+		"`{":            {"beside the letters: @[`{"},
+		"{[":            nil,
+
+		"abcdefghijklmnopqrstuvwxyz": {"ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+		"aBcDeFgHiJkLmNoPqRsTuVwXyZ": {"ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+		"beside THE letters: `{`{":   nil,
 	})
 }
 

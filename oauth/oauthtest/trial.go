@@ -73,7 +73,7 @@ func (t *trial) hash() oauth.Hash {
 
 // attempt returns an attempt that nobody has made before.
 func (t *trial) attempt() (a oauth.Attempt) {
-	binary.BigEndian.PutUint64(a[8:], uint64(t.attempts.Add(1))) //nolint:gosec // counts up from one
+	binary.BigEndian.PutUint64(a[8:], uint64(t.attempts.Add(1)))
 	return a
 }
 

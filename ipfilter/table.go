@@ -1,0 +1,128 @@
+package ipfilter
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// A set is what a list is compiled to.
+type set struct {
+	v4    table4
+	v6    table6
+	typed string // the entries, joined by line feeds, which no entry contains
+}
+
+// A table holds the ranges of a family in ascending order, none touching
+// another, then an empty one, and an index of them: a power of two of buckets of
+// equal width, from base on. A bucket names the first range that reaches into it
+// or, if none does, the next one. Few buckets see more than two ranges, so that it
+// nearly always suffices to compare with the range named and the one after it.
+// Comparing with both costs less than guessing wrong which one it is.
+//
+// Up to one range needs no index.
+type table4 struct {
+	base   uint32
+	shift  uint8 // a bucket is 2^shift addresses wide
+	index  []uint32
+	ranges []range4
+}
+
+type table6 struct {
+	base   uint128
+	shift  uint8
+	index  []uint32
+	ranges []range6
+}
+
+// The size of a range cannot overflow: no list covers a whole family.
+type (
+	range4 struct{ first, size uint32 }
+	range6 struct{ first, size uint128 }
+)
+
+const (
+	// crowded marks a bucket that more than two ranges reach into; the first
+	// of them is in the lower bits. Without it the number is a position, which
+	// maxList keeps far below.
+	crowded = 1 << 31
+
+	// indexBytes is what the index of a table may take for each range. With
+	// 4 bytes a bucket there are three to six buckets for a range.
+	indexBytes = 24
+)
+
+// compile makes a set of merged spans.
+func compile(spans []span, typed string) *set {
+	v6 := slices.IndexFunc(spans, func(s span) bool { return s.first.Is6() })
+	if v6 < 0 {
+		v6 = len(spans)
+	}
+	return &set{newTable4(spans[:v6]), newTable6(spans[v6:]), typed}
+}
+
+func newTable4(spans []span) table4 {
+	ranges := make([]range4, 0, len(spans)+1)
+	for _, s := range spans {
+		first, last := uint32(key(s.first).lo), uint32(key(s.last).lo)
+		ranges = append(ranges, range4{first, last - first + 1})
+	}
+	base, shift, index := newIndex(spans)
+	return table4{uint32(base.lo), shift, index, append(ranges, range4{})}
+}
+
+func newTable6(spans []span) table6 {
+	ranges := make([]range6, 0, len(spans)+1)
+	for _, s := range spans {
+		first, last := key(s.first), key(s.last)
+		ranges = append(ranges, range6{first, last.minus(first).plus(uint128{lo: 1})})
+	}
+	base, shift, index := newIndex(spans)
+	return table6{base, shift, index, append(ranges, range6{})}
+}
+
+// newIndex makes the index of a family, unless there is nothing to find.
+func newIndex(spans []span) (base uint128, shift uint8, index []uint32) {
+	if len(spans) < 2 {
+		return uint128{}, 64, nil
+	}
+	base, last := key(spans[0].first), key(spans[len(spans)-1].last)
+	n := bits.Len(uint(len(spans)*indexBytes/4)) - 1
+	if last.minus(base).len()-n >= 64 {
+		// Buckets are told apart by the upper half of an address alone,
+		// which saves Contains the lower one.
+		base.lo = 0
+	}
+	width := last.minus(base).len()
+	n = min(n, width)
+	shift = uint8(width - n)
+	index = make([]uint32, 1<<n)
+	next := uint64(0) // the first bucket that is not filled in
+	for i, s := range spans {
+		first, last := key(s.first).minus(base).rsh(shift), key(s.last).minus(base).rsh(shift)
+		if first < next && uint32(i) > index[first]+1 {
+			index[first] |= crowded
+		}
+		for ; next <= last; next++ {
+			index[next] = uint32(i)
+		}
+	}
+	for ; next < uint64(len(index)); next++ {
+		index[next] = uint32(len(spans) - 1)
+	}
+	return base, shift, index
+}
+
+// len returns the number of ranges.
+func (s *set) len() int { return len(s.v4.ranges) + len(s.v6.ranges) - 2 }
+
+// spans returns what s was compiled from.
+func (s *set) spans() []span {
+	spans := make([]span, 0, s.len())
+	for _, r := range s.v4.ranges[:len(s.v4.ranges)-1] {
+		spans = append(spans, span{addr4(r.first), addr4(r.first + r.size - 1)})
+	}
+	for _, r := range s.v6.ranges[:len(s.v6.ranges)-1] {
+		spans = append(spans, span{addr6(r.first), addr6(r.first.plus(r.size).minus(uint128{lo: 1}))})
+	}
+	return spans
+}
