@@ -16,8 +16,8 @@ import (
 // *ExceedsError.
 func (d management) Update(ctx context.Context, id string, version int64, edit func(*Spec)) (Key, error) {
 	return d.change(ctx, id, version, Updated, func(r *Record) error {
-		before := r.Key.spec()
-		after := r.Clone().Key.spec() // edit may write to what a pointer points to
+		before := r.Key.Spec()
+		after := r.Clone().Key.Spec() // edit may write to what a pointer points to
 		edit(&after)
 		after.ExpiresAt = cut(after.ExpiresAt)
 		if err := d.m.validate(after, &before); err != nil {

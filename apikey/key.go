@@ -91,8 +91,8 @@ func (k Key) judge(now time.Time) error {
 	}
 }
 
-// spec returns what the key would be created from.
-func (k Key) spec() Spec {
+// Spec returns what the key would be created from.
+func (k Key) Spec() Spec {
 	return Spec{
 		Name: k.Name, Type: k.Type, Owner: k.Owner, Permissions: k.Permissions,
 		AllowedIPs: k.AllowedIPs, Metadata: k.Metadata, ExpiresAt: k.ExpiresAt, Disabled: !k.Enabled,

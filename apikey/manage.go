@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/latchwork/latchwork/internal/credential"
 )
 
 const (
@@ -74,112 +72,6 @@ type management struct {
 	unbounded bool // the operator
 }
 
-// Issued is a key with its secret, which nobody can read again afterwards.
-type Issued struct {
-	Key    Key
-	Secret Secret
-}
-
-// Create issues a key. *SpecError, *ExceedsError.
-func (d management) Create(ctx context.Context, spec Spec) (Issued, error) {
-	if err := d.ready(); err != nil {
-		return Issued{}, err
-	}
-	secret := d.m.format.Generate()
-	k, err := d.create(ctx, spec, Hash(credential.Sum(secret)), d.m.format.Hint(secret))
-	if err != nil {
-		return Issued{}, err
-	}
-	return Issued{Key: k, Secret: NewSecret(secret)}, nil
-}
-
-// Import creates a key whose secret stays unknown: all there is of it is its
-// SHA-256. The secret must have the format of this Manager or one of its
-// Config.ForeignFormats to be of any use. *SpecError, *ExceedsError, and
-// ErrExists for a hash that is there already; a row is imported whole or not
-// at all.
-func (d management) Import(ctx context.Context, spec Spec, sum Hash) (Key, error) {
-	if err := d.ready(); err != nil {
-		return Key{}, err
-	}
-	if sum == (Hash{}) || sum == Hash(credential.Sum("")) {
-		return Key{}, &SpecError{Fields: []FieldError{{Field: "hash", Reason: "is that of nothing"}}}
-	}
-	return d.create(ctx, spec, sum, "")
-}
-
-func (d management) create(ctx context.Context, spec Spec, sum Hash, hint string) (Key, error) {
-	m, now := d.m, d.m.now()
-	if !d.unbounded && d.actor.Ceiling.Owner != "" {
-		spec.Owner = d.actor.Ceiling.Owner
-	}
-	spec.ExpiresAt = cut(spec.ExpiresAt)
-	if err := m.validate(spec, nil); err != nil {
-		return Key{}, err
-	}
-	k := Key{Hint: hint, CreatedAt: now, CreatedBy: d.actor.ID, UpdatedAt: now, Version: 1}
-	k.apply(spec)
-	if err := d.bounds(k); err != nil {
-		return Key{}, err
-	}
-	if hint == "" { // imported
-		if err := m.unused(ctx, sum); err != nil {
-			return Key{}, err
-		}
-	}
-	id, err := newID()
-	if err != nil {
-		return Key{}, err
-	}
-	k.ID = id
-	e, err := d.event(k.ID, Created, changes(Key{}, k))
-	if err != nil {
-		return Key{}, err
-	}
-	if err := m.store.Create(ctx, Record{Key: k, Secrets: []SecretHash{m.hasher.stored(sum)}}, e); err != nil {
-		return Key{}, storeError("create", err)
-	}
-	m.announce(e)
-	return k, d.stillAllowed(ctx, k)
-}
-
-// unused refuses a secret that a key has already in the form of another pepper,
-// which the store cannot see: revoking one of two keys would leave the other.
-func (m *Manager) unused(ctx context.Context, sum Hash) error {
-	candidates := m.hasher.candidates(sum)
-	if len(candidates) == 1 {
-		return nil
-	}
-	_, err := m.store.Find(ctx, hashes(candidates))
-	switch {
-	case err == nil:
-		return ErrExists
-	case errors.Is(err, ErrNotFound):
-		return nil
-	default:
-		return storeError("find", err)
-	}
-}
-
-// stillAllowed closes a race: a key that acts may be revoked, with all that it
-// created, while it creates. Whoever revokes does so first and looks for
-// descendants then; so either the new key is found there, or the revocation is
-// seen here.
-func (d management) stillAllowed(ctx context.Context, k Key) error {
-	if d.actor.keyID == "" {
-		return nil
-	}
-	actor, err := d.m.ActorOf(ctx, d.actor.keyID)
-	if err == nil {
-		err = actor.Ceiling.excess(k)
-	}
-	if err == nil {
-		return nil
-	}
-	revoke := d.m.Revoke(context.WithoutCancel(ctx), k.ID, RevokeOptions{Reason: "its creator lost the right to create it"})
-	return errors.Join(err, revoke)
-}
-
 // Get returns a key. ErrNotFound.
 func (d management) Get(ctx context.Context, id string) (Key, error) {
 	r, err := d.get(ctx, id)
@@ -234,6 +126,14 @@ func clampLimit(limit int) int {
 	return min(limit, maxLimit)
 }
 
+// State judges a key at the Manager's present.
+func (d management) State(k Key) State {
+	if d.m == nil || d.m.clock == nil {
+		return ""
+	}
+	return k.State(d.m.clock())
+}
+
 // ready refuses those who are nobody.
 func (d management) ready() error {
 	if d.m == nil || d.m.store == nil || d.actor.ID == "" || len(d.actor.ID) > maxOwner {
@@ -272,12 +172,14 @@ func newID() (string, error) {
 	return id.String(), nil
 }
 
-// cut makes an instant one that every store can keep.
+// cut makes an instant one that every store can keep. One that would come out
+// as none at all is left alone, for validate to refuse: no instant may turn into
+// never.
 func cut(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
+	if cut := t.UTC().Truncate(time.Microsecond); t.IsZero() || !cut.IsZero() {
+		return cut
 	}
-	return t.UTC().Truncate(time.Microsecond)
+	return t
 }
 
 // storeError says at which call the store failed. This package's own errors

@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strings"
 	"sync"
+
+	"github.com/latchwork/latchwork/internal/hashmap"
 )
 
 // maxMemoryEvents is how many events a MemoryStore keeps of each key.
@@ -15,11 +17,11 @@ const maxMemoryEvents = 1000
 // their keys anew at every start. It implements Store and Activity and is safe
 // for concurrent use. The zero value is empty and ready.
 type MemoryStore struct {
-	// byHash maps a Hash to the *Record it belongs to, which nobody changes
-	// after it was stored. Find reads it without a lock.
-	byHash sync.Map
+	// byHash is read without a lock. Whoever changes what is in it holds mu
+	// and stores a new record: a record never changes.
+	byHash hashmap.Map[Record]
 
-	mu     sync.Mutex // held for writing, and for reading what follows
+	mu     sync.Mutex
 	byID   map[string]*Record
 	ids    []string           // in ascending order
 	events map[string][]Event // each in ascending order of the IDs
@@ -53,8 +55,8 @@ func (s *MemoryStore) Find(ctx context.Context, hashes []Hash) (Record, error) {
 		return Record{}, err
 	}
 	for _, h := range hashes {
-		if r, ok := s.byHash.Load(h); ok {
-			return r.(*Record).Clone(), nil
+		if r := s.byHash.Load(h); r != nil {
+			return r.Clone(), nil
 		}
 	}
 	return Record{}, ErrNotFound
@@ -186,8 +188,8 @@ func (s *MemoryStore) Events(ctx context.Context, keyID string, page Page) ([]Ev
 func (s *MemoryStore) hashTaken(r Record) bool {
 	own := map[Hash]bool{}
 	for _, secret := range r.Secrets {
-		other, taken := s.byHash.Load(secret.Hash)
-		if own[secret.Hash] || (taken && other.(*Record).Key.ID != r.Key.ID) {
+		other := s.byHash.Load(secret.Hash)
+		if own[secret.Hash] || (other != nil && other.Key.ID != r.Key.ID) {
 			return true
 		}
 		own[secret.Hash] = true

@@ -219,3 +219,48 @@ func TestMetadata(t *testing.T) {
 		require.Equal(t, 16, m.Len(), "unchanged")
 	}
 }
+
+func TestValidateStoresNothing(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	issued, err := h.Create(t.Context(), spec())
+	require.NoError(t, err)
+	bad := spec()
+	bad.Name, bad.Type = "", "ghost"
+	var faults *apikey.SpecError
+
+	require.NoError(t, h.Validate(spec(), nil))
+	require.ErrorAs(t, h.Validate(bad, nil), &faults)
+	require.Len(t, faults.Fields, 2)
+
+	changed := issued.Key.Spec()
+	changed.Owner = "somebody else"
+	require.NoError(t, h.Validate(issued.Key.Spec(), &issued.Key))
+	require.ErrorAs(t, h.Validate(changed, &issued.Key), &faults)
+	require.Equal(t, "owner", faults.Fields[0].Field)
+
+	var exceeds *apikey.ExceedsError
+	nobody := h.As(apikey.Actor{ID: "user:1"})
+	require.ErrorAs(t, nobody.Validate(spec(), nil), &exceeds)
+	require.ErrorAs(t, nobody.Validate(issued.Key.Spec(), &issued.Key), &exceeds)
+	require.ErrorIs(t, apikey.Delegate{}.Validate(spec(), nil), apikey.ErrNoActor)
+
+	require.NoError(t, h.Revoke(t.Context(), issued.Key.ID, apikey.RevokeOptions{}))
+	revoked, err := h.Get(t.Context(), issued.Key.ID)
+	require.NoError(t, err)
+	require.ErrorIs(t, h.Validate(revoked.Spec(), &revoked), apikey.ErrRevoked)
+	require.Equal(t, apikey.StateRevoked, h.State(revoked))
+	require.Empty(t, apikey.Delegate{}.State(revoked))
+}
+
+// No instant may turn into never, however near to none it is.
+func TestAnExpiryNearTheZeroTimeIsNotNever(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := spec()
+	s.ExpiresAt = time.Time{}.Add(500 * time.Nanosecond)
+	var faults *apikey.SpecError
+	_, err := h.Create(t.Context(), s)
+	require.ErrorAs(t, err, &faults)
+	require.Equal(t, "expires_at", faults.Fields[0].Field)
+}

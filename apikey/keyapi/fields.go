@@ -24,9 +24,8 @@ func (f faults) addSpec(e *apikey.SpecError) {
 }
 
 // refuseAll answers with the faults that were found here, and with those that
-// the Manager found in the rest. The spoiled field was made wrong to keep the
-// Manager from storing anything, so what it says of that is left out.
-func (c *call) refuseAll(wrong faults, spoiled string, err error) *response {
+// the Manager finds in the rest.
+func (c *call) refuseAll(wrong faults, err error) *response {
 	var spec *apikey.SpecError
 	if err != nil && !errors.As(err, &spec) {
 		return c.refuse(err)
@@ -35,7 +34,6 @@ func (c *call) refuseAll(wrong faults, spoiled string, err error) *response {
 	if spec != nil {
 		all.addSpec(spec)
 	}
-	delete(all, spoiled)
 	for field, reasons := range wrong {
 		// Only of permissions has the Manager seen a part, the good one. Of
 		// other fields it knows no more than that they are missing.

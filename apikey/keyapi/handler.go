@@ -9,7 +9,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -44,7 +43,6 @@ type Handler struct {
 	path    string
 	actor   func(*http.Request) (apikey.Actor, error)
 	log     *slog.Logger
-	now     func() time.Time
 }
 
 // New returns a Handler, or everything that is wrong with its configuration.
@@ -62,7 +60,7 @@ func New(m *apikey.Manager, cfg Config) (*Handler, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	h := &Handler{manager: m, path: cfg.Path, actor: cfg.Actor, log: cfg.Logger, now: time.Now}
+	h := &Handler{manager: m, path: cfg.Path, actor: cfg.Actor, log: cfg.Logger}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -86,7 +84,6 @@ type call struct {
 	path  string // where the handler is mounted
 	actor string // the Actor's ID
 	keys  apikey.Delegate
-	now   time.Time
 
 	// On the routes with an id: the key as it was found, and the version that
 	// a change must find it at. Zero: any.
@@ -159,7 +156,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) *response {
 	if !actor.Ceiling.Permissions.Allows(op.permission) {
 		return insufficientScope(op.permission)
 	}
-	c := &call{w: w, r: r, path: h.path, actor: actor.ID, keys: h.manager.As(actor), now: h.now()}
+	c := &call{w: w, r: r, path: h.path, actor: actor.ID, keys: h.manager.As(actor)}
 	if id == "" {
 		return op.run(c)
 	}

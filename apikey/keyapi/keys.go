@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/latchwork/latchwork/apikey"
-	"github.com/latchwork/latchwork/ipfilter"
 )
 
 // maxEvents is how many events the activity of a key shows.
@@ -27,11 +26,7 @@ func (c *call) create() *response {
 	var spec apikey.Spec
 	edit(&spec)
 	if len(wrong) > 0 {
-		// The Manager is asked what else is wrong, with a spec that cannot
-		// become a key: an empty list is always refused.
-		spec.AllowedIPs = new(ipfilter.List)
-		_, err := c.keys.Create(c.r.Context(), spec)
-		return c.refuseAll(wrong, "allowed_ips", err)
+		return c.refuseAll(wrong, c.keys.Validate(spec, nil))
 	}
 	issued, err := c.keys.Create(c.r.Context(), spec)
 	switch {
@@ -53,17 +48,13 @@ func (c *call) update() *response {
 		return refused
 	}
 	edit, wrong := readSpec(object)
-	k, err := c.keys.Update(c.r.Context(), c.id, c.version, func(s *apikey.Spec) {
-		edit(s)
-		if len(wrong) > 0 {
-			// As in create: a change of the owner is always refused.
-			s.Owner += "!"
-		}
-	})
-	switch {
-	case len(wrong) > 0:
-		return c.refuseAll(wrong, "owner", err)
-	case err != nil:
+	if len(wrong) > 0 {
+		spec := c.key.Spec()
+		edit(&spec)
+		return c.refuseAll(wrong, c.keys.Validate(spec, &c.key))
+	}
+	k, err := c.keys.Update(c.r.Context(), c.id, c.version, edit)
+	if err != nil {
 		return c.refuse(err)
 	}
 	return c.one(http.StatusOK, k, apikey.Secret{})

@@ -66,7 +66,7 @@ type keyJSON struct {
 func (c *call) show(k apikey.Key) keyJSON {
 	shown := keyJSON{
 		ID: k.ID, Name: k.Name, Type: k.Type, Hint: k.Hint, Permissions: k.Permissions.Strings(),
-		Enabled: k.Enabled, State: k.State(c.now), CreatedAt: timeText(k.CreatedAt), CreatedBy: k.CreatedBy,
+		Enabled: k.Enabled, State: c.keys.State(k), CreatedAt: timeText(k.CreatedAt), CreatedBy: k.CreatedBy,
 	}
 	if k.AllowedIPs != nil {
 		shown.AllowedIPs = k.AllowedIPs.Strings()
