@@ -3,7 +3,7 @@ package oauth
 import (
 	"context"
 	"slices"
-	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +20,7 @@ type MemoryStore struct {
 	byHash hashmap.Map[entry]
 
 	mu     sync.Mutex
-	grants map[string]*heldGrant
-	ids    []string // of the grants, in ascending order
+	grants []*heldGrant // by ID, in ascending order, as new ones come
 }
 
 // An entry is a credential, and what holds its grant.
@@ -30,11 +29,21 @@ type entry struct {
 	held       *heldGrant
 }
 
-// A heldGrant is a grant, read without a lock and replaced as a whole, and the
-// hashes of what was issued for it.
+// A heldGrant is a grant, read without a lock, and the hashes of what was
+// issued for it.
 type heldGrant struct {
-	grant  atomic.Pointer[Grant]
-	hashes []Hash
+	grant     Grant // never changes, not even when it is revoked
+	revokedAt atomic.Pointer[time.Time]
+	hashes    []Hash
+}
+
+// now returns the grant as it is at present.
+func (h *heldGrant) now() Grant {
+	g := h.grant
+	if at := h.revokedAt.Load(); at != nil {
+		g.RevokedAt = *at
+	}
+	return g
 }
 
 // NewMemoryStore returns an empty store.
@@ -47,16 +56,15 @@ func (s *MemoryStore) CreateGrant(ctx context.Context, g Grant, first ...Credent
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.grants[g.ID] != nil || s.taken(first) {
+	at, exists := s.find(g.ID)
+	if exists || s.taken(first) {
 		return ErrExists
 	}
-	if s.grants == nil {
-		s.grants = map[string]*heldGrant{}
+	held := &heldGrant{grant: g.clone(), hashes: make([]Hash, 0, len(first))}
+	if !g.RevokedAt.IsZero() {
+		held.revokedAt.Store(&g.RevokedAt)
 	}
-	held, g := new(heldGrant), g.clone()
-	held.grant.Store(&g)
-	s.grants[g.ID] = held
-	s.ids = slices.Insert(s.ids, sort.SearchStrings(s.ids, g.ID), g.ID)
+	s.grants = slices.Insert(s.grants, at, held)
 	s.add(held, first)
 	return nil
 }
@@ -70,8 +78,13 @@ func (s *MemoryStore) Lookup(ctx context.Context, h Hash) (c Credential, g Grant
 	if e == nil {
 		return c, g, ErrNotFound
 	}
-	c, g = e.credential, *e.held.grant.Load()
-	c.Resources, g.Resources = slices.Clone(c.Resources), slices.Clone(g.Resources)
+	c, g = e.credential, e.held.grant // large: no more copies than this one
+	if at := e.held.revokedAt.Load(); at != nil {
+		g.RevokedAt = *at
+	}
+	if c.Resources != nil || g.Resources != nil {
+		c.Resources, g.Resources = slices.Clone(c.Resources), slices.Clone(g.Resources)
+	}
 	return c, g, nil
 }
 
@@ -90,7 +103,7 @@ func (s *MemoryStore) Spend(ctx context.Context, spend Spend, issue ...Credentia
 	if !c.SpentAt.IsZero() {
 		return Spent{First: c.Attempt == spend.Attempt, Attempt: c.Attempt, At: c.SpentAt}, nil
 	}
-	if err := e.held.grant.Load().alive(spend.At); err != nil {
+	if err := e.held.now().alive(spend.At); err != nil {
 		return Spent{}, err
 	}
 	if !spend.At.Before(c.ExpiresAt) {
@@ -113,25 +126,18 @@ func (s *MemoryStore) RevokeGrants(ctx context.Context, f Filter, at time.Time) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if held := s.grants[f.GrantID]; held != nil {
-		return held.revoke(f, at), nil
+	grants := s.grants
+	if i, found := s.find(f.GrantID); found {
+		grants = grants[i : i+1]
 	}
 	revoked := 0
-	for _, held := range s.grants {
-		revoked += held.revoke(f, at)
+	for _, held := range grants {
+		if g := held.now(); f.Matches(g) && g.RevokedAt.IsZero() {
+			held.revokedAt.Store(&at)
+			revoked++
+		}
 	}
 	return revoked, nil
-}
-
-// revoke revokes the grant if the filter selects it, and counts.
-func (h *heldGrant) revoke(f Filter, at time.Time) int {
-	g := *h.grant.Load()
-	if !f.Matches(g) || !g.RevokedAt.IsZero() {
-		return 0
-	}
-	g.RevokedAt = at
-	h.grant.Store(&g)
-	return 1
 }
 
 // Grants implements Store.
@@ -141,13 +147,13 @@ func (s *MemoryStore) Grants(ctx context.Context, f Filter, page Page) ([]Grant,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	end := len(s.ids)
+	end := len(s.grants)
 	if page.Before != "" {
-		end = sort.SearchStrings(s.ids, page.Before)
+		end, _ = s.find(page.Before)
 	}
 	grants := []Grant{}
 	for i := end - 1; i >= 0 && len(grants) < page.Limit; i-- {
-		if g := s.grants[s.ids[i]].grant.Load(); f.Matches(*g) {
+		if g := s.grants[i].now(); f.Matches(g) {
 			grants = append(grants, g.clone())
 		}
 	}
@@ -172,23 +178,32 @@ func (s *MemoryStore) DeleteExpired(ctx context.Context, before time.Time, limit
 			return true
 		})
 	}
-	s.ids = slices.DeleteFunc(s.ids, func(id string) bool {
-		held := s.grants[id]
-		if deleted >= limit || len(held.hashes) > 0 || !held.grant.Load().ExpiresAt.Before(before) {
+	s.grants = slices.DeleteFunc(s.grants, func(held *heldGrant) bool {
+		if deleted >= limit || len(held.hashes) > 0 || !held.grant.ExpiresAt.Before(before) {
 			return false
 		}
-		delete(s.grants, id)
 		deleted++
 		return true
 	})
 	return deleted, nil
 }
 
+// find returns where the grant with this ID is, or would be.
+func (s *MemoryStore) find(id string) (int, bool) {
+	if n := len(s.grants); n > 0 && s.grants[n-1].grant.ID < id {
+		return n, false // as with every new one
+	}
+	return slices.BinarySearchFunc(s.grants, id, func(held *heldGrant, id string) int {
+		return strings.Compare(held.grant.ID, id)
+	})
+}
+
 // taken reports whether one of the hashes is there already, or stands twice.
 func (s *MemoryStore) taken(credentials []Credential) bool {
-	for i, c := range credentials {
-		twice := slices.ContainsFunc(credentials[:i], func(o Credential) bool { return o.Hash == c.Hash })
-		if twice || s.byHash.Load(c.Hash) != nil {
+	for i := range credentials {
+		h := credentials[i].Hash
+		twice := slices.ContainsFunc(credentials[:i], func(c Credential) bool { return c.Hash == h })
+		if twice || s.byHash.Load(h) != nil {
 			return true
 		}
 	}

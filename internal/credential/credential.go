@@ -134,10 +134,13 @@ func isBase62(c byte) bool {
 
 // checksum continues a CRC-32/IEEE over body and writes it in base62.
 func checksum(crc uint32, body []byte) (digits [checksumLen]byte) {
+	// Two halves of three digits, whose divisions need not wait for each other.
+	const half = 62 * 62 * 62
 	crc = crc32.Update(crc, crc32.IEEETable, body)
-	for i := checksumLen - 1; i >= 0; i-- {
-		digits[i] = Alphabet[crc%62]
-		crc /= 62
+	high, low := crc/half, crc%half
+	for i := checksumLen/2 - 1; i >= 0; i-- {
+		digits[i], digits[i+checksumLen/2] = Alphabet[high%62], Alphabet[low%62]
+		high, low = high/62, low/62
 	}
 	return digits
 }

@@ -81,6 +81,12 @@ func TestEveryChangedCharacterIsNoticed(t *testing.T) {
 	require.False(t, credential.Format{}.Recognize(text[4:]), "the zero Format")
 }
 
+func TestRandom(t *testing.T) {
+	t.Parallel()
+	require.Regexp(t, `^[0-9A-Za-z]{43}$`, credential.Random())
+	require.NotEqual(t, credential.Random(), credential.Random())
+}
+
 func TestPrefix(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{"p", "paym", "acme_live", "_", strings.Repeat("x", 32)} {
