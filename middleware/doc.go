@@ -1,8 +1,8 @@
-// Package middleware puts API keys in front of net/http handlers: it
-// authenticates a request, checks what the handler requires, binds the
-// [Principal] to the request, and answers everything else itself.
+// Package middleware puts API keys and access tokens in front of net/http
+// handlers: it authenticates a request, checks what the handler requires, binds
+// the [Principal] to the request, and answers everything else itself.
 //
-// Start with [New], which makes a [Guard], and [Keys]:
+// Start with [New], which makes a [Guard], and [Keys] and [Tokens]:
 //
 //	guard, err := middleware.New(middleware.Config{
 //		Credentials: []middleware.Authenticator{middleware.Keys(manager)},
@@ -18,9 +18,14 @@
 //
 // The header is read first, then the credential's shape says which
 // [Authenticator] is meant, which asks its store and judges state and address;
-// then come the key's type, the permission, and what ?include= asks for. The
-// handler, and with it the body of the request, comes last: a write without
-// permission is refused whatever it carries.
+// then come the kind of the credential and the type of a key, the permission,
+// and what ?include= asks for. The handler, and with it the body of the
+// request, comes last: a write without permission is refused whatever it
+// carries.
+//
+// Permissions of keys and scopes of tokens are two namespaces. Require and its
+// like accept keys only, RequireScope accepts tokens of users only, whatever
+// the names: nobody gains an admin's right by consenting to a scope.
 //
 // # Rejections
 //
@@ -32,6 +37,7 @@
 //	403 ip_not_allowed      not from this address
 //	403 client_ip_unknown   bound to addresses, and the client's cannot be told
 //	403 wrong_key_type      another type of key is needed
+//	403 user_required       a user's token is needed, and client_required a client's own
 //	403 insufficient_scope  a permission is missing, and named
 //	405 method_not_allowed  Resource has no permission for the method
 //	503 unavailable         the store could not be asked
