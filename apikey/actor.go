@@ -12,7 +12,7 @@ import (
 // The zero Actor may do nothing.
 type Actor struct {
 	// ID is recorded with every change, 1 to 255 bytes, for example
-	// "user:42". The IDs of keys as actors begin with "key:".
+	// "user:42". Those that begin with "key:" are of keys, see KeyActorID.
 	ID string
 
 	// Ceiling is what the actor may give away at most.
@@ -22,12 +22,12 @@ type Actor struct {
 	// ceiling, but not change them in any other way. It does not reach keys of
 	// other owners.
 	RevokeAny bool
-
-	keyID string // of a key that acts, see Manager.ActorOf
 }
 
+const keyActor = "key:"
+
 // KeyActorID returns the Actor.ID of a key that acts.
-func KeyActorID(keyID string) string { return "key:" + keyID }
+func KeyActorID(keyID string) string { return keyActor + keyID }
 
 // A Ceiling bounds what an Actor may create, change and touch. Nobody gives
 // more than the own ceiling holds, and a key that exceeds it cannot be

@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/latchwork/latchwork/internal/credential"
 )
@@ -125,10 +126,11 @@ func (m *Manager) unused(ctx context.Context, sum Hash) error {
 // descendants then; so either the new key is found there, or the revocation is
 // seen here.
 func (d management) stillAllowed(ctx context.Context, k Key) error {
-	if d.actor.keyID == "" {
+	keyID, acts := strings.CutPrefix(d.actor.ID, keyActor)
+	if !acts {
 		return nil
 	}
-	actor, err := d.m.ActorOf(ctx, d.actor.keyID)
+	actor, err := d.m.ActorOf(ctx, keyID)
 	if err == nil {
 		err = actor.Ceiling.excess(k)
 	}

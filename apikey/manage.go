@@ -56,8 +56,7 @@ func (m *Manager) ActorOf(ctx context.Context, keyID string) (Actor, error) {
 		return Actor{}, err
 	}
 	return Actor{
-		ID:    KeyActorID(r.Key.ID),
-		keyID: r.Key.ID,
+		ID: KeyActorID(r.Key.ID),
 		Ceiling: Ceiling{
 			Permissions: permissions, Types: []string{r.Key.Type}, ExpiresAt: r.Key.ExpiresAt,
 			AllowedIPs: r.Key.AllowedIPs, Owner: r.Key.Owner,

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -20,16 +21,16 @@ type Metadata struct {
 	entries map[string]string
 }
 
-// NewMetadata copies the entries: at most 16, names not empty, valid UTF-8,
-// all names and values together at most 4096 bytes.
+// NewMetadata copies the entries: at most 16, names not empty, valid UTF-8
+// without NUL, all names and values together at most 4096 bytes.
 func NewMetadata(entries map[string]string) (Metadata, error) {
 	if len(entries) > maxMetadataEntries {
 		return Metadata{}, fmt.Errorf("apikey: metadata: %d entries, at most %d are allowed", len(entries), maxMetadataEntries)
 	}
 	size := 0
 	for name, value := range entries {
-		if name == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return Metadata{}, fmt.Errorf("apikey: metadata: %.40q: names must not be empty, and all must be valid UTF-8", name)
+		if name == "" || !isText(name) || !isText(value) {
+			return Metadata{}, fmt.Errorf("apikey: metadata: %.40q: names must not be empty, and all must be valid UTF-8 without NUL", name)
 		}
 		size += len(name) + len(value)
 	}
@@ -38,6 +39,9 @@ func NewMetadata(entries map[string]string) (Metadata, error) {
 	}
 	return Metadata{entries: maps.Clone(entries)}, nil
 }
+
+// isText reports whether every store can keep s.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // Get returns the value under a name, and whether there is one.
 func (m Metadata) Get(name string) (string, bool) {

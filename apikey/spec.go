@@ -91,7 +91,7 @@ func (m *Manager) validate(s Spec, before *Spec) error {
 	switch {
 	case before != nil && s.Owner != before.Owner:
 		faults.add("owner", "cannot be changed")
-	case before == nil && (len(s.Owner) > maxOwner || !utf8.ValidString(s.Owner) || strings.ContainsRune(s.Owner, 0)):
+	case before == nil && (len(s.Owner) > maxOwner || !isText(s.Owner)):
 		faults.add("owner", fmt.Sprintf("must be text of at most %d bytes", maxOwner))
 	}
 	if before != nil && !s.Metadata.Equal(before.Metadata) {

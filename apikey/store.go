@@ -15,7 +15,8 @@ import (
 // what it takes and gives, so that nobody's later change shows through. Times
 // come in UTC and whole microseconds and are returned as the same instants.
 // What cannot be read back whole (a list, a permission, a time) is an error,
-// never a key with less on it. An error that matches none of this package's
+// never a key with less on it. IDs, owners and types are compared byte for byte,
+// and any text at all may be asked for: what cannot be stored is not there. An error that matches none of this package's
 // means the store itself is in trouble.
 //
 // The suite in the package apikeytest checks all of this.
@@ -47,6 +48,7 @@ type Store interface {
 	// Rehash replaces one secret of a record by another form of the same
 	// secret; the new one keeps the deadline of the old. It leaves the
 	// version alone and does nothing when the record or the old hash is gone.
+	// An error, when the new hash is another key's, has changed nothing.
 	Rehash(ctx context.Context, id string, old Hash, secret SecretHash) error
 }
 
@@ -94,8 +96,8 @@ type Query struct {
 // Activity is what is known about keys beside their records. MemoryStore
 // implements it, too. The rules for a Store hold for it likewise.
 type Activity interface {
-	// Events returns what happened to a key, the newest first, at most
-	// page.Limit of them. Of an unknown key nothing is known.
+	// Events returns what happened to a key, those with the greatest IDs
+	// first, at most page.Limit of them. Of an unknown key nothing is known.
 	Events(ctx context.Context, keyID string, page Page) ([]Event, error)
 }
 
