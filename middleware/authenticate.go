@@ -111,9 +111,15 @@ func isToken(s string) bool {
 	return true
 }
 
-// isTokenByte reports whether c may stand in a b64token before its padding.
+// isTokenByte reports whether c may stand in a b64token before its padding:
+// letters, digits and -._~+/. Each of them is a bit of one of two words, and a
+// shift by more than a word leaves nothing.
 func isTokenByte(c byte) bool {
-	return c-'0' < 10 || c-'A' < 26 || c-'a' < 26 || strings.IndexByte("-._~+/", c) >= 0
+	const (
+		low  = 1<<'+' | 1<<'-' | 1<<'.' | 1<<'/' | (1<<10-1)<<'0'
+		high = (1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64) | 1<<('~'-64)
+	)
+	return (uint64(low)>>c|uint64(high)>>(c-64))&1 != 0
 }
 
 // identify asks the one Authenticator that recognizes the credential.

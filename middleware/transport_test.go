@@ -177,3 +177,18 @@ func FuzzAuthorization(f *testing.F) {
 		require.Zero(t, h.spy.Calls("Get")+h.spy.Calls("Create")+h.spy.Calls("Update")+h.spy.Calls("List"))
 	})
 }
+
+// Every byte there is, one at a time, against RFC 6750 section 2.1.
+func TestTokenAlphabet(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+	for c := range 256 {
+		status, code := 400, "invalid_request"
+		if strings.IndexByte(alphabet, byte(c)) >= 0 || c == '=' {
+			status, code = 401, "invalid_token"
+		}
+		a := send(h.guard.Require("users.view"), request(http.MethodGet, "/", "Bearer x"+string([]byte{byte(c)})))
+		requireRejected(t, a, status, code)
+	}
+}

@@ -90,9 +90,16 @@ func (f Format) Valid(s string) bool {
 	if !f.Recognize(s) {
 		return false
 	}
-	body := s[len(f.lead):]
-	sum := checksum(f.crc, view(body[:secretLen]))
-	return body[secretLen:] == string(sum[:])
+	end := len(s) - checksumLen
+	crc := crc32.Update(f.crc, crc32.IEEETable, view(s[len(f.lead):end]))
+	// From the last digit on: nearly everything that is wrong ends there.
+	for i := len(s) - 1; i >= end; i-- {
+		if s[i] != Alphabet[crc%62] {
+			return false
+		}
+		crc /= 62
+	}
+	return true
 }
 
 // Hint returns the part of a recognised secret that may be shown for telling
@@ -134,13 +141,10 @@ func isBase62(c byte) bool {
 
 // checksum continues a CRC-32/IEEE over body and writes it in base62.
 func checksum(crc uint32, body []byte) (digits [checksumLen]byte) {
-	// Two halves of three digits, whose divisions need not wait for each other.
-	const half = 62 * 62 * 62
 	crc = crc32.Update(crc, crc32.IEEETable, body)
-	high, low := crc/half, crc%half
-	for i := checksumLen/2 - 1; i >= 0; i-- {
-		digits[i], digits[i+checksumLen/2] = Alphabet[high%62], Alphabet[low%62]
-		high, low = high/62, low/62
+	for i := checksumLen - 1; i >= 0; i-- {
+		digits[i] = Alphabet[crc%62]
+		crc /= 62
 	}
 	return digits
 }
