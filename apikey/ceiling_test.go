@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/ipfilter"
+	"github.com/latchwork/latchwork/scope"
 )
 
 // A boundary is one field of a Ceiling, with specs at and beyond it.
@@ -245,4 +246,40 @@ func TestKeyCannotWidenItself(t *testing.T) {
 	require.NoError(t, err)
 	h.clock.Advance(time.Minute)
 	h.denies(t, rotated.Secret, apikey.ErrExpired)
+}
+
+// A Delegate may be held for long: it is the key at the moment that counts.
+func TestActorsAreReadAnewForEveryChange(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	create := func(grants ...string) string {
+		s := spec()
+		s.Permissions = scope.MustParseSet(grants...)
+		issued, err := h.Create(t.Context(), s)
+		require.NoError(t, err)
+		return issued.Key.ID
+	}
+	me, other := create("users.view"), create("users.view")
+	actor, err := h.ActorOf(t.Context(), me)
+	require.NoError(t, err)
+	held := h.As(actor)
+
+	_, err = h.Update(t.Context(), me, 0, func(s *apikey.Spec) { s.Permissions = scope.Set{} })
+	require.NoError(t, err)
+	var exceeds *apikey.ExceedsError
+	_, err = held.Rotate(t.Context(), other, 0, 0)
+	require.ErrorAs(t, err, &exceeds)
+	_, err = held.Update(t.Context(), me, 0, func(s *apikey.Spec) { s.Permissions = scope.MustParseSet("users.view") })
+	require.ErrorAs(t, err, &exceeds)
+
+	_, err = h.Disable(t.Context(), me)
+	require.NoError(t, err)
+	_, err = held.Enable(t.Context(), me)
+	require.ErrorIs(t, err, apikey.ErrNoActor)
+
+	require.NoError(t, h.Revoke(t.Context(), me, apikey.RevokeOptions{}))
+	require.ErrorIs(t, held.Revoke(t.Context(), other, apikey.RevokeOptions{}), apikey.ErrNoActor)
+	k, err := h.Get(t.Context(), other)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), k.Version)
 }

@@ -69,6 +69,14 @@ func (d management) Rotate(ctx context.Context, id string, version int64, overla
 	if err != nil {
 		return Issued{}, err
 	}
+	// Whoever lost the right meanwhile does not get the secret.
+	d, err = d.renewed(ctx)
+	if err == nil {
+		err = d.bounds(k)
+	}
+	if err != nil {
+		return Issued{}, err
+	}
 	return Issued{Key: k, Secret: NewSecret(secret)}, nil
 }
 
@@ -164,7 +172,14 @@ func (d management) descend(ctx context.Context, id string, visit func(Key) erro
 // judge again, compare-and-swap. It refuses what is revoked, and stores nothing
 // when nothing changed.
 func (d management) change(ctx context.Context, id string, version int64, kind EventKind, apply func(*Record) error) (Key, error) {
+	if err := d.ready(); err != nil {
+		return Key{}, err
+	}
 	for range maxAttempts {
+		d, err := d.renewed(ctx)
+		if err != nil {
+			return Key{}, err
+		}
 		before, err := d.get(ctx, id)
 		if err != nil {
 			return Key{}, err

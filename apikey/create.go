@@ -110,6 +110,8 @@ func (m *Manager) unused(ctx context.Context, sum Hash) error {
 	if len(candidates) == 1 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
 	_, err := m.store.Find(ctx, hashes(candidates))
 	switch {
 	case err == nil:

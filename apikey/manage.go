@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -69,6 +70,9 @@ type management struct {
 	m         *Manager
 	actor     Actor
 	unbounded bool // the operator
+
+	// present is the ceiling of a key that acts, read anew for a change.
+	present *Ceiling
 }
 
 // Get returns a key. ErrNotFound.
@@ -146,7 +150,30 @@ func (d management) bounds(k Key) error {
 	if d.unbounded {
 		return nil
 	}
-	return d.actor.Ceiling.excess(k)
+	if err := d.actor.Ceiling.excess(k); err != nil || d.present == nil {
+		return err
+	}
+	return d.present.excess(k)
+}
+
+// renewed returns the actor as it is at this moment. A key that acts is read
+// anew: it may have been revoked or cut down since it was authenticated, by
+// somebody who must be able to rely on that. ErrNoActor.
+func (d management) renewed(ctx context.Context) (management, error) {
+	keyID, acts := strings.CutPrefix(d.actor.ID, keyActor)
+	if !acts || d.unbounded {
+		return d, nil
+	}
+	actor, err := d.m.ActorOf(ctx, keyID)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrRevoked), errors.Is(err, ErrDisabled), errors.Is(err, ErrExpired):
+		// Not wrapped: it is said of the actor, not of the key to be changed.
+		return d, fmt.Errorf("%w: %v", ErrNoActor, err) //nolint:errorlint // see above
+	case err != nil:
+		return d, err
+	}
+	d.present = &actor.Ceiling
+	return d, nil
 }
 
 func (d management) event(keyID string, kind EventKind, changes []FieldChange) (Event, error) {

@@ -13,9 +13,6 @@ import (
 	"github.com/latchwork/latchwork/scope"
 )
 
-// loadTimeout bounds the read of a record that a request waits for.
-const loadTimeout = 2 * time.Second
-
 // Config is what a Manager may be told. New copies it.
 type Config struct {
 	// Prefix begins every key, followed by an underscore: 1 to 32 letters,
@@ -98,7 +95,7 @@ func New(store Store, cfg Config) (*Manager, error) {
 	format, err := credential.New(cfg.Prefix)
 	fault(err)
 	m := &Manager{
-		store: store, activity: cfg.Activity, format: format,
+		store: boundedStore{store}, activity: cfg.Activity, format: format,
 		foreign: slices.Clone(cfg.ForeignFormats), types: slices.Clone(cfg.Types), catalog: cfg.Catalog,
 		effective: cfg.Effective, onEvent: cfg.OnEvent, clock: cfg.Now, log: cfg.Logger,
 		hasher: hasher{

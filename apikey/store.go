@@ -42,7 +42,7 @@ type Store interface {
 	// Update replaces a whole record, secrets included, and adds the event in
 	// the same transaction, if the stored version is r.Version-1. ErrConflict:
 	// it is another one. ErrNotFound: there is no such record. ErrExists: a
-	// new hash is taken by another key. In all three cases nothing is stored.
+	// new hash is taken by another key, or stands twice. In all three cases nothing is stored.
 	Update(ctx context.Context, r Record, e Event) error
 
 	// Rehash replaces one secret of a record by another form of the same

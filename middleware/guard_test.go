@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -217,4 +218,47 @@ func ExampleGuard_Require_wrongOrder() {
 	// Output:
 	// 401
 	// 204
+}
+
+// What a resolver returns beside an error is not the client's address.
+func TestAnErrorIsNoAddress(t *testing.T) {
+	t.Parallel()
+	proxy := func(*http.Request) (netip.Addr, error) {
+		return netip.MustParseAddr("192.0.2.1"), http.ErrMissingFile
+	}
+	for hide, want := range map[bool]string{false: "client_ip_unknown", true: "invalid_token"} {
+		h := newHouse(t, func(c *middleware.Config) { c.ClientAddr, c.HideAddressRefusal = proxy, hide })
+		bound := h.issue(apikey.Spec{Permissions: scope.MustParseSet("users.view"), AllowedIPs: listOf("192.0.2.1")})
+		_, rejected := h.guard.Check(request(http.MethodGet, "/", "Bearer "+bound.Secret.Reveal()), middleware.AllOf("users.view"))
+		require.Equal(t, want, rejected.Code)
+	}
+}
+
+func TestKeyActor(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	issued := h.issue(apikey.Spec{Permissions: scope.MustParseSet("users.view")})
+	actorOf := middleware.KeyActor(h.keys)
+	as := func(p middleware.Principal) (apikey.Actor, error) {
+		return actorOf(request(http.MethodGet, "/").WithContext(middleware.WithPrincipal(t.Context(), p)))
+	}
+	actor, err := as(middleware.Principal{Kind: middleware.KindKey, CredentialID: issued.Key.ID})
+	require.NoError(t, err)
+	require.Equal(t, apikey.KeyActorID(issued.Key.ID), actor.ID)
+	for _, kind := range []middleware.Kind{0, middleware.KindUser, middleware.KindClient} {
+		_, err = as(middleware.Principal{Kind: kind, CredentialID: issued.Key.ID})
+		require.ErrorIs(t, err, apikey.ErrNoActor)
+	}
+	_, err = actorOf(request(http.MethodGet, "/"))
+	require.ErrorIs(t, err, apikey.ErrNoActor)
+}
+
+func TestRequirementsAreCopied(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	names := []string{"users.delete"}
+	requirement := middleware.AllOf(names...)
+	names[0] = "users.view"
+	_, rejected := h.guard.Check(request(http.MethodGet, "/", "Bearer "+h.key("users.view")), requirement)
+	require.Equal(t, "insufficient_scope", rejected.Code)
 }

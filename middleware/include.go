@@ -71,7 +71,7 @@ func (g *Guard) includes(r *http.Request, p Principal, relations map[string]stri
 
 func (g *Guard) unknownInclude(name string, names []string, p Principal) *Rejection {
 	if len(name) > 64 {
-		name = name[:64]
+		name = strings.ToValidUTF8(name[:64], "")
 	}
 	return g.badQuery(Rejection{
 		Message: fmt.Sprintf("There is no include %q.", name), Include: name, Allowed: names,

@@ -26,13 +26,22 @@ func WritePaymenterRejection(w http.ResponseWriter, _ *http.Request, rej Rejecti
 	case CodeInsufficientScope:
 		writeJSON(w, rej, message{"This action is unauthorized."})
 	case CodeInvalidRequest:
-		if rej.Include == "" {
-			writeJSON(w, rej, message{rej.Message})
-			return
-		}
-		writeJSON(w, rej, message{fmt.Sprintf("Requested include(s) `%s` are not allowed. Allowed include(s) are `%s`.",
-			rej.Include, strings.Join(rej.Allowed, ", "))})
+		writeJSON(w, rej, message{paymenterInclude(rej)})
 	default:
 		writeJSON(w, rej, message{rej.Message})
+	}
+}
+
+// paymenterInclude says what Paymenter says of an include that it does not
+// know. Other requests are malformed in ways of our own.
+func paymenterInclude(rej Rejection) string {
+	switch {
+	case rej.Include == "":
+		return rej.Message
+	case len(rej.Allowed) == 0:
+		return fmt.Sprintf("Requested include(s) `%s` are not allowed. There are no allowed includes.", rej.Include)
+	default:
+		return fmt.Sprintf("Requested include(s) `%s` are not allowed. Allowed include(s) are `%s`.",
+			rej.Include, strings.Join(rej.Allowed, ", "))
 	}
 }

@@ -114,13 +114,16 @@ func (g *Guard) rejection(rej Rejection, addr netip.Addr) *Rejection {
 	return &rej
 }
 
-// reject writes a rejection. A request that was cancelled by its sender is
-// answered with nothing.
+// reject writes a rejection. For a request that was cancelled by its sender
+// there is no body, and no renderer is asked; but there is the status, because
+// net/http makes a 200 of a handler that says nothing, and somebody who only
+// closed the sending half of a connection would read that.
 func (g *Guard) reject(w http.ResponseWriter, r *http.Request, rej Rejection) {
+	rej.setHeader(w.Header())
 	if rej.Code == CodeUnavailable && isCancelled(r) {
+		w.WriteHeader(rej.Status)
 		return
 	}
-	rej.setHeader(w.Header())
 	if g.writeReject != nil {
 		g.writeReject(w, r, rej)
 		return

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -88,7 +89,8 @@ func (g *Guard) resource(p Principal, byMethod map[string]Requirement, method st
 func (g *Guard) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, rejected := g.authenticate(r)
-		if rejected != nil && rejected.Code == CodeMissingToken && r.Header["Authorization"] == nil {
+		anonymous := r.Header["Authorization"] == nil && (g.keyHeader == "" || r.Header[g.keyHeader] == nil)
+		if anonymous && rejected != nil && rejected.Code == CodeMissingToken {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -114,11 +116,15 @@ func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirem
 }
 
 // Authorize holds a Principal that Authenticate returned against requirements.
-// Nil: it fulfils them all.
+// Nil: it fulfils them all. Where Require would panic, because a permission is
+// not in the catalogue, nobody passes, and Rejection.Err says why.
 func (g *Guard) Authorize(_ context.Context, p Principal, requirement Requirement, more ...Requirement) *Rejection {
 	for i := range 1 + len(more) {
 		if i > 0 {
 			requirement = more[i-1]
+		}
+		if err := g.knows(requirement); err != nil {
+			return g.rejection(Rejection{Code: CodeUnavailable, Err: err}, p.ClientAddr)
 		}
 		if rejected := g.judge(p, requirement); rejected != nil {
 			rejected.Challenge = requirement.challenge(*rejected)
@@ -160,11 +166,18 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler,
 
 // mustKnow panics if a requirement can never be fulfilled.
 func (g *Guard) mustKnow(r Requirement) {
+	if err := g.knows(r); err != nil {
+		panic(err.Error())
+	}
+}
+
+// knows says why a requirement can never be fulfilled, or nil.
+func (g *Guard) knows(r Requirement) error {
 	catalog := g.catalog
 	if r.kind != KindKey {
 		catalog = g.scopes
 	} else if r.keyType == "" && len(g.keyTypes) == 0 {
-		panic("middleware: Config.KeyTypes is empty, so no key would pass: set it or use RequireType")
+		return errors.New("middleware: Config.KeyTypes is empty, so no key would pass: set it or use RequireType")
 	}
 	for _, name := range r.permissions {
 		if catalog == nil || catalog.Has(name) {
@@ -174,8 +187,9 @@ func (g *Guard) mustKnow(r Requirement) {
 		if known, ok := catalog.Suggest(name); ok {
 			suggestion = fmt.Sprintf(": did you mean %q?", known)
 		}
-		panic(fmt.Sprintf("middleware: the catalogue has no permission %q%s", name, suggestion))
+		return fmt.Errorf("middleware: the catalogue has no permission %q%s", name, suggestion)
 	}
+	return nil
 }
 
 // judge holds a Principal against one requirement: kind and type first, then

@@ -246,6 +246,19 @@ func TestCheckAndAuthorize(t *testing.T) {
 	require.Equal(t, "missing_token", rejected.Code)
 }
 
+func TestCheckOfAnUnknownPermission(t *testing.T) {
+	t.Parallel()
+	catalog, err := scope.NewCatalog(scope.Permission{Name: "users.view"})
+	require.NoError(t, err)
+	h := newHouse(t, func(c *middleware.Config) { c.Catalog = catalog })
+	r := request(http.MethodGet, "/", "Bearer "+h.key("*"))
+	_, rejected := h.guard.Check(r, middleware.AllOf("user.view"))
+	require.Equal(t, "unavailable", rejected.Code)
+	require.ErrorContains(t, rejected.Err, `did you mean "users.view"?`)
+	_, rejected = h.guard.Check(r, middleware.AllOf("users.view"))
+	require.Nil(t, rejected)
+}
+
 func TestPathsMakeNoDifference(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

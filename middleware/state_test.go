@@ -80,7 +80,7 @@ func TestFailingStore(t *testing.T) {
 	requirePass(t, send(h.guard.Require("users.view"), request(http.MethodGet, "/", "Bearer "+key)))
 }
 
-func TestCancelledRequestIsAnsweredWithNothing(t *testing.T) {
+func TestCancelledRequestIsAnsweredWithoutABody(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	key := h.key("*")
@@ -88,7 +88,7 @@ func TestCancelledRequestIsAnsweredWithNothing(t *testing.T) {
 	cancel()
 	a := send(h.guard.Require("users.view"), request(http.MethodGet, "/", "Bearer "+key).WithContext(ctx))
 	require.False(t, a.reached)
-	require.Empty(t, a.Header())
+	require.Equal(t, http.StatusServiceUnavailable, a.Code, "nothing at all would be a 200")
 	require.Zero(t, a.Body.Len())
 
 	ctx, cancel = context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
@@ -150,6 +150,7 @@ func TestPaymenterBodies(t *testing.T) {
 		{h.guard.Require("users.view"), "/", "Bearer " + reseller, 403, `{"message":"You do not have permission to access this resource."}`},
 		{h.guard.Require("users.view"), "/", "Bearer " + h.key(), 403, `{"message":"This action is unauthorized."}`},
 		{includes, "/?include=x", "Bearer " + h.key(), 400, "{\"message\":\"Requested include(s) `x` are not allowed. Allowed include(s) are `a, b`.\"}"},
+		{h.guard.RequireIncludes(nil), "/?include=x", "Bearer " + h.key(), 400, "{\"message\":\"Requested include(s) `x` are not allowed. There are no allowed includes.\"}"},
 		{h.guard.Require("users.view"), "/", "Bearer a b", 400, `{"message":"The credential of the request is malformed."}`},
 	} {
 		a := send(c.protect, request(http.MethodGet, c.target, c.key))

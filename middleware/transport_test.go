@@ -150,6 +150,9 @@ func TestKeyHeader(t *testing.T) {
 	requireRejected(t, with([]string{"Basic x"}, key), 400, "invalid_request")
 	requireRejected(t, with(nil, key[1:]), 401, "invalid_token")
 	requireRejected(t, with(nil, strings.Repeat("x", 5000)), 400, "invalid_request")
+	empty := request(http.MethodGet, "/")
+	empty.Header.Set("X-API-Key", "")
+	requireRejected(t, send(h.guard.Optional, empty), 401, "missing_token")
 
 	tokens := newHouse(t, func(c *middleware.Config) {
 		c.KeyHeader = "X-API-Key"

@@ -88,11 +88,13 @@ func (s *Server) requestedScope(f form, allowed, otherwise scope.Set) (scope.Set
 	return requested, nil
 }
 
-// writeError writes an error response. A request that was cancelled by its
-// sender is answered with nothing.
+// writeError writes an error response. What failed because the sender of the
+// request cancelled it has a status, because net/http would make a 200 of
+// nothing at all, and no body.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, e *Error) {
 	if e.Status == http.StatusServiceUnavailable {
 		if isCancelled(r) {
+			w.WriteHeader(e.Status)
 			return
 		}
 		if s.cfg.Logger != nil {

@@ -26,10 +26,16 @@ const (
 // is optional and not there has no members.
 func (c *call) readObject(optional bool) (map[string]json.RawMessage, *response) {
 	data, refused := readBody(c.w, c.r, optional)
-	if refused != nil || (optional && len(data) == 0) {
+	if refused != nil {
 		return nil, refused
 	}
-	return parseObject(data)
+	var object map[string]json.RawMessage
+	if !optional || len(data) > 0 {
+		if object, refused = parseObject(data); refused != nil {
+			return nil, refused
+		}
+	}
+	return object, c.askAgain()
 }
 
 // readBody returns the body if it is said to be JSON. Where nothing is said, or

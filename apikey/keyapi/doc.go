@@ -68,7 +68,7 @@
 //	412 precondition_failed     somebody else was faster
 //	503 unavailable             the store failed; with Retry-After
 //
-// A request that its sender cancelled is answered with nothing.
+// What fails because the sender of the request cancelled it has no body.
 //
 // # Security considerations
 //

@@ -79,11 +79,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // A call is one request that may do what it is after.
 type call struct {
-	w     http.ResponseWriter // only for http.MaxBytesReader
-	r     *http.Request
-	path  string // where the handler is mounted
-	actor string // the Actor's ID
-	keys  apikey.Delegate
+	h          *Handler
+	w          http.ResponseWriter // only for http.MaxBytesReader
+	r          *http.Request
+	permission string // what it takes
+	actor      string // the Actor's ID
+	keys       apikey.Delegate
 
 	// On the routes with an id: the key as it was found, and the version that
 	// a change must find it at. Zero: any.
@@ -137,12 +138,9 @@ func operations(below string) (id string, byMethod map[string]operation) {
 
 // answer decides what a request is answered with.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) *response {
-	actor, err := h.whoActs(r)
-	switch {
-	case isNobody(err):
-		return invalidToken()
-	case err != nil:
-		return unavailable(err)
+	actor, refused := h.whoActs(r)
+	if refused != nil {
+		return refused
 	}
 	below, mounted := strings.CutPrefix(r.URL.Path, h.path)
 	id, byMethod := operations(below)
@@ -156,7 +154,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) *response {
 	if !actor.Ceiling.Permissions.Allows(op.permission) {
 		return insufficientScope(op.permission)
 	}
-	c := &call{w: w, r: r, path: h.path, actor: actor.ID, keys: h.manager.As(actor)}
+	c := &call{h: h, w: w, r: r, permission: op.permission, actor: actor.ID, keys: h.manager.As(actor)}
 	if id == "" {
 		return op.run(c)
 	}
@@ -165,6 +163,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) *response {
 		return noSuchKey()
 	}
 	c.id = id
+	var err error
 	if c.key, err = c.keys.Get(r.Context(), id); err != nil {
 		return c.refuse(err)
 	}
@@ -176,16 +175,35 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) *response {
 	return op.run(c)
 }
 
-func (h *Handler) whoActs(r *http.Request) (apikey.Actor, error) {
+func (h *Handler) whoActs(r *http.Request) (apikey.Actor, *response) {
 	if h.actor == nil {
-		return apikey.Actor{}, apikey.ErrNoActor
+		return apikey.Actor{}, invalidToken()
 	}
 	actor, err := h.actor(r)
-	if err == nil && actor.ID == "" {
-		err = apikey.ErrNoActor
+	switch {
+	case isNobody(err), err == nil && actor.ID == "":
+		return apikey.Actor{}, invalidToken()
+	case err != nil:
+		return apikey.Actor{}, unavailable(err)
 	}
 	actor.RevokeAny = actor.RevokeAny || actor.Ceiling.Permissions.Allows(revokeAny)
-	return actor, err
+	return actor, nil
+}
+
+// askAgain asks once more who acts, after a body was read: its sender may have
+// taken his time, and lost the right meanwhile.
+func (c *call) askAgain() *response {
+	actor, refused := c.h.whoActs(c.r)
+	switch {
+	case refused != nil:
+		return refused
+	case actor.ID != c.actor:
+		return invalidToken()
+	case !actor.Ceiling.Permissions.Allows(c.permission):
+		return insufficientScope(c.permission)
+	}
+	c.keys = c.h.manager.As(actor)
+	return nil
 }
 
 // isNobody reports whether the error says that the actor may not act, rather

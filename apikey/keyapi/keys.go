@@ -36,7 +36,7 @@ func (c *call) create() *response {
 		return c.refuse(err)
 	}
 	a := c.one(http.StatusCreated, issued.Key, issued.Secret)
-	a.header["Location"] = c.path + "/" + issued.Key.ID
+	a.header["Location"] = c.h.path + "/" + issued.Key.ID
 	return a
 }
 

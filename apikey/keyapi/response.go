@@ -23,13 +23,11 @@ type response struct {
 	actor, key string
 }
 
-// write is the one place that writes. A request whose sender is gone is
-// answered with nothing: what failed then, failed because of that.
+// write is the one place that writes. What failed because its sender is gone
+// has no body and is not logged.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, a *response) {
-	if errors.Is(r.Context().Err(), context.Canceled) {
-		return
-	}
-	if a.cause != nil {
+	cancelled := a.cause != nil && errors.Is(r.Context().Err(), context.Canceled)
+	if a.cause != nil && !cancelled {
 		h.log.ErrorContext(r.Context(), "keyapi: request failed",
 			"method", r.Method, "actor", a.actor, "key", a.key, "error", a.cause)
 	}
@@ -41,7 +39,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, a *response) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(a.status)
-	if a.body != nil && r.Method != http.MethodHead {
+	if a.body != nil && !cancelled && r.Method != http.MethodHead {
 		_ = json.NewEncoder(w).Encode(a.body) // the client is gone: nobody to tell
 	}
 }

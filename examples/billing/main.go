@@ -61,13 +61,16 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		*addr = listener.Addr().String()
 	}
 	baseURL := cmp.Or(strings.TrimSuffix(*base, "/"), "http://"+*addr)
-	restore, err := writeCredentials(*credentials, baseURL, admin)
-	if err != nil {
+	if listener == nil {
+		if other, err := net.DialTimeout("tcp", *addr, time.Second); err == nil {
+			return errors.Join(fmt.Errorf("%s is in use", *addr), other.Close()) // and perhaps the file, too
+		}
+	}
+	if err := writeCredentials(*credentials, baseURL, admin); err != nil {
 		return fmt.Errorf("credentials file %s: %w", *credentials, err)
 	}
 	if listener == nil {
 		if err := listen(); err != nil {
-			restore() // somebody else has the port, and perhaps this file
 			return err
 		}
 	}
@@ -80,29 +83,18 @@ The admin key, which is not shown again: %[2]s
 	return serve(ctx, listener, handler)
 }
 
-// writeCredentials writes the first credentials, and returns what puts back what was there before.
-func writeCredentials(path, baseURL string, key apikey.Secret) (restore func(), err error) {
+// writeCredentials moves a complete file into place. CreateTemp gives it mode 0600.
+func writeCredentials(path, baseURL string, key apikey.Secret) error {
 	if path == "" {
-		return func() {}, nil
+		return nil
 	}
-	before, missing := os.ReadFile(path)
-	content, err := json.Marshal(map[string]string{"base_url": baseURL, "api_key": key.Reveal()})
-	return func() {
-		if _ = os.Remove(path); missing == nil {
-			_ = replaceFile(path, before)
-		}
-	}, errors.Join(err, replaceFile(path, content))
-}
-
-// replaceFile moves a complete file into place. CreateTemp gives it mode 0600.
-func replaceFile(path string, content []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), ".credentials-*")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // in vain once it was moved
-	_, err = file.Write(content)
-	if err := errors.Join(err, file.Close()); err != nil {
+	content := map[string]string{"base_url": baseURL, "api_key": key.Reveal()}
+	if err := errors.Join(json.NewEncoder(file).Encode(content), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), path)
