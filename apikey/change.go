@@ -118,11 +118,14 @@ func (d management) Revoke(ctx context.Context, id string, o RevokeOptions) erro
 		return err
 	}
 	o.Version = 0
+	// All was judged above. The actor may be what was just revoked.
+	taker := d
+	taker.unbounded = true
 	return d.descend(ctx, id, func(k Key) error {
 		if !k.RevokedAt.IsZero() {
 			return nil // and perhaps out of reach
 		}
-		return d.revoke(ctx, k.ID, o)
+		return taker.revoke(ctx, k.ID, o)
 	})
 }
 
@@ -176,11 +179,13 @@ func (d management) change(ctx context.Context, id string, version int64, kind E
 		return Key{}, err
 	}
 	for range maxAttempts {
-		d, err := d.renewed(ctx)
+		before, err := d.get(ctx, id)
 		if err != nil {
 			return Key{}, err
 		}
-		before, err := d.get(ctx, id)
+		// After the record: if the key changes itself, the compare-and-swap
+		// refuses what was judged by an older self.
+		d, err := d.renewed(ctx)
 		if err != nil {
 			return Key{}, err
 		}
