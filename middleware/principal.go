@@ -104,7 +104,7 @@ type binding struct {
 	// of its own making, with another credential in another header: that one
 	// is authenticated by itself.
 	guard  *Guard
-	header uintptr
+	header http.Header // held, so that no other map gets its address
 }
 
 type bindingKey struct{}
@@ -125,7 +125,7 @@ func bindingFrom(ctx context.Context) *binding {
 // bound returns the binding that this Guard made for this very request.
 func (g *Guard) bound(r *http.Request) *binding {
 	b := bindingFrom(r.Context())
-	if b == nil || b.guard != g || b.header != headerIdentity(r) {
+	if b == nil || b.guard != g || headerIdentity(b.header) != headerIdentity(r.Header) {
 		return nil
 	}
 	return b
@@ -134,10 +134,10 @@ func (g *Guard) bound(r *http.Request) *binding {
 // bind returns the request with the principal in its context.
 func (g *Guard) bind(r *http.Request, p Principal, includes []string) *http.Request {
 	return r.WithContext(&binding{
-		Context: r.Context(), principal: p, includes: includes, guard: g, header: headerIdentity(r),
+		Context: r.Context(), principal: p, includes: includes, guard: g, header: r.Header,
 	})
 }
 
 // headerIdentity tells header maps apart. http.Request.WithContext and
 // http.StripPrefix keep the map, so the request stays the same request.
-func headerIdentity(r *http.Request) uintptr { return reflect.ValueOf(r.Header).Pointer() }
+func headerIdentity(h http.Header) uintptr { return reflect.ValueOf(h).Pointer() }
