@@ -45,6 +45,9 @@ var (
 	// ErrBusy: too many loads are under way already.
 	ErrBusy = errors.New("apikey: busy")
 
+	// ErrCursor: the cursor is none of this Feed's, or too old.
+	ErrCursor = errors.New("apikey: cursor unknown")
+
 	// ErrNoActor: the Actor of a change has no ID, or the Manager was not made
 	// by New.
 	ErrNoActor = errors.New("apikey: no actor")

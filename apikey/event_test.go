@@ -165,6 +165,8 @@ func TestEventsOfNobody(t *testing.T) {
 
 // An activity keeps the page that it was asked for.
 type activity struct {
+	apikey.Activity
+
 	page apikey.Page
 	err  error
 }

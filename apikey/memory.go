@@ -10,21 +10,19 @@ import (
 	"github.com/latchwork/latchwork/internal/hashmap"
 )
 
-// maxMemoryEvents is how many events a MemoryStore keeps of each key.
-const maxMemoryEvents = 1000
-
 // A MemoryStore keeps records in memory, for tests and for services that make
-// their keys anew at every start. It implements Store and Activity and is safe
-// for concurrent use. The zero value is empty and ready.
+// their keys anew at every start. It implements Store, Activity and Feed and is
+// safe for concurrent use. The zero value is empty and ready.
 type MemoryStore struct {
 	// byHash is read without a lock. Whoever changes what is in it holds mu
 	// and stores a new record: a record never changes.
 	byHash hashmap.Map[Record]
 
-	mu     sync.Mutex
-	byID   map[string]*Record
-	ids    []string           // in ascending order
-	events map[string][]Event // each in ascending order of the IDs
+	mu       sync.Mutex
+	byID     map[string]*Record
+	ids      []string // in ascending order
+	activity memoryActivity
+	feed     memoryFeed
 }
 
 // NewMemoryStore returns an empty store.
@@ -41,7 +39,7 @@ func (s *MemoryStore) Create(ctx context.Context, r Record, e Event) error {
 		return ErrExists
 	}
 	if s.byID == nil {
-		s.byID, s.events = map[string]*Record{}, map[string][]Event{}
+		s.byID = map[string]*Record{}
 	}
 	at := sort.SearchStrings(s.ids, r.Key.ID)
 	s.ids = slices.Insert(s.ids, at, r.Key.ID)
@@ -166,23 +164,6 @@ func (s *MemoryStore) Rehash(ctx context.Context, id string, old Hash, secret Se
 	return nil
 }
 
-// Events implements Activity.
-func (s *MemoryStore) Events(ctx context.Context, keyID string, page Page) ([]Event, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	events := []Event{}
-	for _, e := range slices.Backward(s.events[keyID]) {
-		if len(events) < page.Limit && (page.Before == "" || e.ID < page.Before) {
-			e.Changes = slices.Clone(e.Changes)
-			events = append(events, e)
-		}
-	}
-	return events, nil
-}
-
 // hashTaken reports whether a hash of r belongs to another key, or stands
 // twice in r itself.
 func (s *MemoryStore) hashTaken(r Record) bool {
@@ -197,14 +178,11 @@ func (s *MemoryStore) hashTaken(r Record) bool {
 	return false
 }
 
-// put stores a record in the place of old, and the event.
+// put stores a record in the place of old, and tells of it.
 func (s *MemoryStore) put(old *Record, r Record, e Event) {
 	s.replace(old, r)
-	e.Changes = slices.Clone(e.Changes)
-	events := s.events[r.Key.ID]
-	at, _ := slices.BinarySearchFunc(events, e.ID, func(e Event, id string) int { return strings.Compare(e.ID, id) })
-	events = slices.Insert(events, at, e)
-	s.events[r.Key.ID] = events[max(0, len(events)-maxMemoryEvents):]
+	s.activity.add(r.Key.ID, e)
+	s.feed.add(Change{KeyID: r.Key.ID, Version: r.Key.Version})
 }
 
 // replace publishes r under its hashes before it takes the old ones away, so

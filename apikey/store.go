@@ -92,17 +92,3 @@ type Query struct {
 	// and cuts it to 1,000.
 	Limit int
 }
-
-// Activity is what is known about keys beside their records. MemoryStore
-// implements it, too. The rules for a Store hold for it likewise.
-type Activity interface {
-	// Events returns what happened to a key, those with the greatest IDs
-	// first, at most page.Limit of them. Of an unknown key nothing is known.
-	Events(ctx context.Context, keyID string, page Page) ([]Event, error)
-}
-
-// A Page is a part of a list that is ordered from the newest to the oldest.
-type Page struct {
-	Before string // only entries with lesser IDs; empty: from the newest on
-	Limit  int    // a Manager takes zero for 100 and cuts it to 1,000
-}
