@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -145,39 +144,6 @@ func New(store Store, cfg Config) (*Manager, error) {
 // now is the present as a store may see it.
 func (m *Manager) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }
 
-// A Verified key is one whose secret was presented, and which was active then.
-// It is a small value that is cheap to copy; what it holds is immutable and
-// shared. The zero Verified allows nothing.
-type Verified struct {
-	key *Key
-}
-
-// Key returns the key, with the permissions that are in effect.
-func (v Verified) Key() Key {
-	if v.key == nil {
-		return Key{}
-	}
-	return *v.key
-}
-
-// AllowsFrom says whether the key may be used from this address:
-// ErrIPNotAllowed, or ErrIPUnknown when the key is bound to addresses and addr
-// is not valid.
-func (v Verified) AllowsFrom(addr netip.Addr) error {
-	switch {
-	case v.key == nil:
-		return ErrInvalid
-	case v.key.AllowedIPs == nil:
-		return nil
-	case !addr.IsValid():
-		return ErrIPUnknown
-	case !v.key.AllowedIPs.Contains(addr):
-		return ErrIPNotAllowed
-	default:
-		return nil
-	}
-}
-
 // Recognize reports whether this looks like a key of this Manager, going by
 // its shape: prefix and length, and the alphabet of foreign formats. It makes
 // no I/O and does not mean that there is such a key.
@@ -208,80 +174,3 @@ func (m *Manager) Samples() []string {
 // every key of this Manager in other text, for secret scanners. Foreign formats
 // are not covered.
 func (m *Manager) ScannerExpression() string { return m.format.Expression() }
-
-// VerifyCached is Verify without I/O: ErrNotCached when only the store can
-// tell, which is the moment to look at a throttle. What cannot be a key at all
-// is ErrInvalid at once.
-func (m *Manager) VerifyCached(presented string) (Verified, error) {
-	if !m.format.Valid(presented) && !m.recognizeForeign(presented) {
-		return Verified{}, ErrInvalid
-	}
-	return Verified{}, ErrNotCached
-}
-
-// Verify returns the key whose secret was presented. ErrInvalid, ErrRevoked,
-// ErrDisabled, ErrExpired: it may not be used, judged in this order. Any other
-// error means that nothing is known. Addresses and permissions are for the
-// caller to check.
-func (m *Manager) Verify(ctx context.Context, presented string) (Verified, error) {
-	v, err := m.VerifyCached(presented)
-	if !errors.Is(err, ErrNotCached) {
-		return v, err
-	}
-	return m.load(ctx, Hash(credential.Sum(presented)))
-}
-
-// load asks the store.
-func (m *Manager) load(ctx context.Context, sum Hash) (Verified, error) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
-	candidates := m.hasher.candidates(sum)
-	r, err := m.store.Find(ctx, hashes(candidates))
-	if errors.Is(err, ErrNotFound) {
-		return Verified{}, ErrInvalid
-	}
-	if err != nil {
-		return Verified{}, fmt.Errorf("apikey: find: %w", err)
-	}
-	secret, candidate, ok := match(candidates, r.Secrets)
-	if !ok {
-		return Verified{}, errors.New("apikey: find: the store returned another record")
-	}
-	now := m.clock()
-	if !secret.Deadline.IsZero() && !now.Before(secret.Deadline) {
-		return Verified{}, ErrInvalid
-	}
-	if err := r.Key.judge(now); err != nil {
-		return Verified{}, err
-	}
-	if r.Key.Permissions, err = m.permissions(ctx, r.Key); err != nil {
-		return Verified{}, err
-	}
-	// Last, because it may use up the time that is left.
-	if candidate > 0 {
-		m.rehash(ctx, r.Key.ID, secret, sum)
-	}
-	return Verified{key: &r.Key}, nil
-}
-
-// permissions returns what the key may do at present.
-func (m *Manager) permissions(ctx context.Context, k Key) (scope.Set, error) {
-	if m.effective == nil {
-		return k.Permissions, nil
-	}
-	allowed, err := m.effective(ctx, k)
-	if err != nil {
-		return scope.Set{}, fmt.Errorf("apikey: effective permissions: %w", err)
-	}
-	return k.Permissions.Intersect(allowed), nil
-}
-
-// rehash moves a secret to the pepper that is first now. It may fail: the
-// secret goes on working as it is.
-func (m *Manager) rehash(ctx context.Context, id string, old SecretHash, sum Hash) {
-	moved := m.hasher.stored(sum)
-	moved.Deadline = old.Deadline
-	if err := m.store.Rehash(ctx, id, old.Hash, moved); err != nil {
-		m.log.WarnContext(ctx, "apikey: rehash failed", "key", id, "error", err)
-	}
-}
