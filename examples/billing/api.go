@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,15 +12,22 @@ import (
 	"strconv"
 
 	"github.com/latchwork/latchwork/middleware"
+	"github.com/latchwork/latchwork/oauth"
 )
 
 // An api answers the requests for one resource that the Guard let through.
 type api struct {
-	res resource
-	db  *database
+	res    resource
+	db     *database
+	tokens *oauth.Server
 }
 
 func (a api) list(w http.ResponseWriter, r *http.Request) {
+	a.page(w, r, func(rec record) bool { return rec.Type == a.res.name })
+}
+
+// page answers with those of the matching records that the query asks for.
+func (a api) page(w http.ResponseWriter, r *http.Request, match func(record) bool) {
 	wrong, query := faults{}, r.URL.Query()
 	page, err := strconv.Atoi(cmp.Or(query.Get("page"), "1"))
 	if err != nil || page < 1 {
@@ -33,7 +41,7 @@ func (a api) list(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusUnprocessableEntity, "validation_failed", "The given data is not valid.", wrong)
 		return
 	}
-	all := a.db.find(func(rec record) bool { return rec.Type == a.res.name })
+	all := a.db.find(match)
 	from := min(min(page-1, len(all))*perPage, len(all)) // the inner min: no overflow
 	records := all[from:min(from+perPage, len(all))]
 	a.answer(w, r, http.StatusOK, values{"data": records, "meta": values{"page": page, "per_page": perPage, "total": len(all)}}, records)
@@ -68,11 +76,18 @@ func (a api) save(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a api) remove(w http.ResponseWriter, r *http.Request) {
-	if a.db.remove(a.res.name, r.PathValue("id")) {
-		w.WriteHeader(http.StatusNoContent)
-	} else {
+	id := r.PathValue("id")
+	if !a.db.remove(a.res.name, id) {
 		notFound(w, r)
+		return
 	}
+	if a.res.name == "users" { // whoever goes away meanwhile stops this no more
+		if _, err := a.tokens.RevokeSubject(context.WithoutCancel(r.Context()), id); err != nil {
+			fail(w, http.StatusServiceUnavailable, "unavailable", "The user is deleted, but may still be signed in.", nil)
+			return
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // answer adds what ?include= asks for. It does not look at the query: only the

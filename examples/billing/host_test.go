@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -23,16 +24,18 @@ type host struct {
 	client *http.Client
 	base   string
 	key    string // of the first administrator
+	user   login
+	app    client
 }
 
-func newHost(t *testing.T, credentials map[string]string) *host {
+func newHost(t *testing.T, shown credentials) *host {
 	t.Helper()
 	transport := new(http.Transport) // one for each host: ports come back
 	t.Cleanup(transport.CloseIdleConnections)
 	follow := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &host{
 		t: t, client: &http.Client{Transport: transport, CheckRedirect: follow},
-		base: credentials["base_url"], key: credentials["api_key"],
+		base: shown.BaseURL, key: shown.APIKey, user: shown.User, app: shown.Clients["first_party"],
 	}
 }
 
@@ -60,11 +63,13 @@ func start(t *testing.T, args ...string) *host {
 		require.NoError(t, <-ended)
 		require.Equal(t, 1, strings.Count(stdout.String(), "The admin key, which is not shown again: "+h.key+"\n"))
 		require.Equal(t, 2, strings.Count(stdout.String(), "  curl -H 'Authorization: Bearer "+h.key+"'"))
+		require.Equal(t, 2, strings.Count(stdout.String(), h.user.Password), "where it is shown, and in a command")
+		require.Equal(t, 2, strings.Count(stdout.String(), h.app.Secret))
 	})
 	return h
 }
 
-func waitForCredentials(t *testing.T, file string, ended <-chan error) (credentials map[string]string) {
+func waitForCredentials(t *testing.T, file string, ended <-chan error) (shown credentials) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		select {
@@ -75,8 +80,8 @@ func waitForCredentials(t *testing.T, file string, ended <-chan error) (credenti
 		data, err := os.ReadFile(file)
 		if err == nil {
 			// It is there whole from the first moment on.
-			require.NoError(t, json.Unmarshal(data, &credentials))
-			return credentials
+			require.NoError(t, json.Unmarshal(data, &shown))
+			return shown
 		}
 		require.ErrorIs(t, err, os.ErrNotExist)
 		require.True(t, time.Now().Before(deadline), "no credentials")
@@ -111,16 +116,22 @@ func (h *host) request(method, path, key string, body any) *http.Request {
 	return r
 }
 
-// send returns the answer, which must be one of those that are documented.
-func (h *host) send(r *http.Request) reply {
+// exchange returns the answer, whatever it is.
+func (h *host) exchange(r *http.Request) reply {
 	h.t.Helper()
 	response, err := h.client.Do(r)
 	require.NoError(h.t, err)
 	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(response.Body)
 	require.NoError(h.t, err)
-	a := reply{status: response.StatusCode, header: response.Header, raw: string(raw)}
-	about := r.Method + " " + r.URL.String() + ": " + response.Status + " " + a.raw
+	return reply{status: response.StatusCode, header: response.Header, raw: string(raw)}
+}
+
+// send returns the answer, which must be one of those that are documented.
+func (h *host) send(r *http.Request) reply {
+	h.t.Helper()
+	a := h.exchange(r)
+	about := fmt.Sprintf("%s %s: %d %s", r.Method, r.URL, a.status, a.raw)
 	documented := []int{200, 201, 204, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422}
 	require.True(h.t, slices.Contains(documented, a.status), about)
 	if a.status == http.StatusNoContent || r.Method == http.MethodHead {
@@ -129,7 +140,7 @@ func (h *host) send(r *http.Request) reply {
 	}
 	require.Equal(h.t, "application/json", a.header.Get("Content-Type"), about)
 	require.Equal(h.t, "no-store", a.header.Get("Cache-Control"), about)
-	require.NoError(h.t, json.Unmarshal(raw, &a.body), about)
+	require.NoError(h.t, json.Unmarshal([]byte(a.raw), &a.body), about)
 	if a.status < 400 {
 		require.Contains(h.t, a.body, "data", about)
 		return a

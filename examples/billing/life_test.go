@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -75,9 +74,9 @@ func TestProgram(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
-	var credentials map[string]string
-	require.NoError(t, json.Unmarshal(data, &credentials))
-	require.Equal(t, map[string]string{"base_url": p.host.base, "api_key": p.host.key}, credentials)
+	require.JSONEq(t, fmt.Sprintf(`{"base_url":%q,"api_key":%q,"user":{"username":"ada@example.com","password":%q,"id":%q},
+		"clients":{"first_party":{"client_id":%q,"client_secret":%q}}}`,
+		p.host.base, p.host.key, p.host.user.Password, p.host.user.ID, p.host.app.ID, p.host.app.Secret), string(data))
 	require.Regexp(t, `^http://127\.0\.0\.1:[1-9][0-9]*$`, p.host.base)
 	entries, err := os.ReadDir(filepath.Dir(file))
 	require.NoError(t, err)
@@ -117,11 +116,16 @@ func TestProgram(t *testing.T) {
 	// It can be started again, on that very port, and writes a new key.
 	p = launch(t, binary, filepath.Join(t.TempDir(), "c"), "-addr", address, "-base-url", "https://billing.example.com/")
 	require.Equal(t, "https://billing.example.com", p.host.base)
-	require.NotEqual(t, credentials["api_key"], p.host.key)
+	require.NotContains(t, string(data), p.host.key)
+	require.NotContains(t, string(data), p.host.user.Password)
+	require.NotContains(t, string(data), p.host.app.Secret)
 
 	// Whoever only holds a connection does not hold up the end for long.
-	idle, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
-	require.NoError(t, err)
+	var idle net.Conn
+	require.Eventually(t, func() bool { // the file is there before the port is open
+		idle, err = new(net.Dialer).DialContext(t.Context(), "tcp", address)
+		return err == nil
+	}, 20*time.Second, time.Millisecond)
 	defer func() { _ = idle.Close() }()
 	require.Less(t, p.end(t, os.Interrupt), 5*time.Second)
 	require.Contains(t, p.output.String(), "https://billing.example.com/api/v1/admin/users")
@@ -141,7 +145,9 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"-db", ""}, "only memory:"},
 		{[]string{"-nonsense"}, "-nonsense"},
 		{[]string{"stray"}, "no arguments"},
-		{[]string{"-addr", "nonsense"}, "nonsense"},
+		{[]string{"-addr", "nonsense"}, "nonsense: missing port"},
+		{[]string{"-addr", "192.0.2.1:8080"}, `-base-url: oauth: issuer "http://192.0.2.1:8080": must be https`},
+		{[]string{"-addr", "127.0.0.1:0", "-base-url", "http://billing.example.com"}, "-base-url: "},
 		{[]string{"-addr", "127.0.0.1:99999"}, "99999"},
 		{[]string{"-addr", "127.0.0.1:0", "-credentials", nowhere}, nowhere},
 		{[]string{"-addr", "127.0.0.1:0", "-credentials", filepath.Join(folder, "taken")}, filepath.Join(folder, "taken")},
@@ -177,4 +183,16 @@ func TestBaseURLIsThatOfTheListener(t *testing.T) {
 	u, err := url.Parse(h.base)
 	require.NoError(t, err)
 	require.NotEqual(t, "0", u.Port())
+
+	for addr, expected := range map[string]string{
+		":8080": "http://127.0.0.1:8080", "0.0.0.0:80": "http://127.0.0.1:80", "[::]:8080": "http://127.0.0.1:8080",
+		"127.0.0.2:8080": "http://127.0.0.2:8080", "[::1]:8080": "http://[::1]:8080", "localhost:8080": "http://localhost:8080",
+	} {
+		base, err := urlOf(addr)
+		require.NoError(t, err)
+		require.Equal(t, expected, base)
+	}
+	h = start(t, "-addr", ":0") // the last -addr counts
+	require.Regexp(t, `^http://127\.0\.0\.1:[1-9][0-9]*$`, h.base)
+	h.admin("GET", "users", nil).list(t)
 }

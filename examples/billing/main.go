@@ -5,9 +5,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,12 +14,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/latchwork/latchwork/apikey"
 )
 
 func main() {
@@ -36,18 +31,14 @@ func main() {
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("billing", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
-	base := flags.String("base-url", "", "`URL` of the service for its clients (default http:// and the address)")
+	base := flags.String("base-url", "", "`URL` of the service for its clients, and the issuer of tokens (default http:// and the address)")
 	db := flags.String("db", "memory:", "`database`; only memory: exists so far")
-	credentials := flags.String("credentials", "", "`file` to write the first credentials to")
+	file := flags.String("credentials", "", "`file` to write the first credentials to")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || *db != "memory:" { // not repeated here: it may hold a password
 		return errors.New("-db: only memory: exists so far, and there are no arguments")
-	}
-	admin, handler, err := newService(ctx)
-	if err != nil {
-		return err
 	}
 	var listener net.Listener
 	listen := func() (err error) {
@@ -60,14 +51,23 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		}
 		*addr = listener.Addr().String()
 	}
-	baseURL := cmp.Or(strings.TrimSuffix(*base, "/"), "http://"+*addr)
+	if *base == "" {
+		var err error
+		if *base, err = urlOf(*addr); err != nil {
+			return err
+		}
+	}
+	shown, handler, err := newService(ctx, strings.TrimSuffix(*base, "/"))
+	if err != nil {
+		return err
+	}
 	if listener == nil {
 		if other, err := net.DialTimeout("tcp", *addr, time.Second); err == nil {
 			return errors.Join(fmt.Errorf("%s is in use", *addr), other.Close()) // and perhaps the file, too
 		}
 	}
-	if err := writeCredentials(*credentials, baseURL, admin); err != nil {
-		return fmt.Errorf("credentials file %s: %w", *credentials, err)
+	if err := writeCredentials(*file, shown); err != nil {
+		return fmt.Errorf("credentials file %s: %w", *file, err)
 	}
 	if listener == nil {
 		if err := listen(); err != nil {
@@ -79,25 +79,23 @@ The admin key, which is not shown again: %[2]s
 
   curl -H 'Authorization: Bearer %[2]s' '%[1]s/api/v1/admin/users?include=orders,services'
   curl -H 'Authorization: Bearer %[2]s' -H 'Content-Type: application/json' -d '{"name":"CI","type":"admin","permissions":["users.view"]}' %[1]s/api/v1/admin/api-keys
-`, baseURL, admin.Reveal())
+
+The demo user, whose password is not shown again: %[3]s %[4]s
+An application of our own, whose secret is not shown again: %[5]s %[6]s
+
+  curl -u %[5]s:%[6]s -d grant_type=password -d username=%[3]s -d password=%[4]s %[1]s/api/oauth/token
+`, shown.BaseURL, shown.APIKey, shown.User.Username, shown.User.Password,
+		shown.Clients["first_party"].ID, shown.Clients["first_party"].Secret)
 	return serve(ctx, listener, handler)
 }
 
-// writeCredentials moves a complete file into place. CreateTemp gives it mode 0600.
-func writeCredentials(path, baseURL string, key apikey.Secret) error {
-	if path == "" {
-		return nil
+// urlOf returns where a server that listens at an address is found on this machine.
+func urlOf(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if host == "" || net.ParseIP(host).IsUnspecified() {
+		host = "127.0.0.1"
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".credentials-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(file.Name()) }() // in vain once it was moved
-	content := map[string]string{"base_url": baseURL, "api_key": key.Reveal()}
-	if err := errors.Join(json.NewEncoder(file).Encode(content), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return "http://" + net.JoinHostPort(host, port), err
 }
 
 // serve answers requests until the context is done, and then finishes those under way.

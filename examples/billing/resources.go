@@ -35,9 +35,14 @@ func resources() []resource {
 	return []resource{{
 		name: "users", title: "Users",
 		relations: relations{"orders": "orders.view", "services": "services.view", "invoices": "invoices.view", "tickets": "tickets.view"},
-		fields:    []field{{name: "first_name", kind: text}, {name: "last_name", kind: text}, {name: "email", kind: email, unique: true}},
+		fields: []field{
+			{name: "first_name", kind: text},
+			{name: "last_name", kind: text},
+			{name: "email", kind: email, unique: true},
+			{name: "email_verified_at", kind: instant, nullable: true},
+		},
 		demo: []values{
-			{"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.com"},
+			{"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.com", "email_verified_at": "2026-01-31T00:00:00Z"},
 			{"first_name": "Grace", "last_name": "Hopper", "email": "grace@example.com"},
 		},
 	}, {

@@ -11,44 +11,64 @@ import (
 	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/apikey/keyapi"
 	"github.com/latchwork/latchwork/middleware"
+	"github.com/latchwork/latchwork/oauth/password"
 	"github.com/latchwork/latchwork/scope"
 )
 
 const adminPath = "/api/v1/admin/"
 
-// newService returns the first admin key, and the whole API.
-func newService(ctx context.Context) (admin apikey.Secret, handler http.Handler, err error) {
+// newService returns the first credentials, and the whole API.
+func newService(ctx context.Context, baseURL string) (shown credentials, handler http.Handler, err error) {
 	permissions, err := catalogue()
 	if err != nil {
-		return admin, nil, err
+		return shown, nil, err
 	}
 	store := apikey.NewMemoryStore()
 	keys, err := apikey.New(store, apikey.Config{Prefix: "paym", Catalog: permissions, Activity: store, Logger: slog.Default()})
 	if err != nil {
-		return admin, nil, err
+		return shown, nil, err
+	}
+	passwords, err := password.New(password.Config{})
+	if err != nil {
+		return shown, nil, err
+	}
+	db := newDatabase()
+	clients, secrets := demoClients()
+	tokens, scopes, err := newTokens(baseURL, db, passwords, clients)
+	if err != nil {
+		return shown, nil, err
 	}
 	guard, err := middleware.New(middleware.Config{
-		Credentials: []middleware.Authenticator{middleware.Keys(keys)},
-		KeyTypes:    []string{"admin"}, Catalog: permissions, Logger: slog.Default(),
+		Credentials: []middleware.Authenticator{middleware.Keys(keys), middleware.Tokens(tokens)},
+		KeyTypes:    []string{"admin"}, Catalog: permissions, Scopes: scopes, Logger: slog.Default(),
 	})
 	if err != nil {
-		return admin, nil, err
+		return shown, nil, err
 	}
 	management, err := keyapi.New(keys, keyapi.Config{
 		Path: adminPath + "api-keys", Actor: middleware.KeyActor(keys), Logger: slog.Default(),
 	})
 	if err != nil {
-		return admin, nil, err
+		return shown, nil, err
 	}
-	mux, db := http.NewServeMux(), newDatabase()
+	mux := http.NewServeMux()
 	for _, res := range resources() {
-		mount(mux, guard, api{res, db})
+		mount(mux, guard, api{res, db, tokens})
 	}
 	mux.Handle(adminPath+"api-keys", guard.RequireType("admin")(management))
 	mux.Handle(adminPath+"api-keys/", guard.RequireType("admin")(management))
+	mux.Handle("/api/oauth/token", tokens.TokenHandler())
+	own := api{db: db}
+	mux.Handle("/api/me", guard.RequireScope("profile")(methods{"GET": own.me, "HEAD": own.me}))
+	mux.Handle("/api/me/invoices", guard.RequireScope("invoices")(methods{"GET": own.myInvoices, "HEAD": own.myInvoices}))
 	mux.HandleFunc("/", notFound)
-	issued, err := keys.Create(ctx, apikey.Spec{Name: "Admin", Type: "admin", Permissions: scope.MustParseSet("*")})
-	return issued.Secret, mux, err
+
+	admin, err := keys.Create(ctx, apikey.Spec{Name: "Admin", Type: "admin", Permissions: scope.MustParseSet("*")})
+	if err != nil {
+		return shown, nil, err
+	}
+	user, err := db.demoUser(ctx, passwords)
+	return credentials{BaseURL: baseURL, APIKey: admin.Secret.Reveal(), User: user, Clients: secrets}, mux, err
 }
 
 func catalogue() (*scope.Catalog, error) {

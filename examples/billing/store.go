@@ -24,13 +24,14 @@ func is(name string, id any) func(record) bool {
 
 // A database keeps records in memory. It is safe for concurrent use.
 type database struct {
-	mu      sync.Mutex
-	records []record
-	last    map[string]int // the last id of each type
+	mu        sync.Mutex
+	records   []record
+	last      map[string]int    // the last id of each type
+	passwords map[string]string // their hashes, by user
 }
 
 func newDatabase() *database {
-	db := &database{last: map[string]int{}}
+	db := &database{last: map[string]int{}, passwords: map[string]string{}}
 	for _, res := range resources() {
 		for _, demo := range res.demo {
 			db.save(res, "", demo)
