@@ -78,6 +78,8 @@ type Manager struct {
 	onEvent   func(Event)
 	clock     func() time.Time
 	log       *slog.Logger
+
+	background background
 }
 
 // New returns a Manager, or everything that is wrong with the configuration.
@@ -135,10 +137,19 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
+	m.background.log = m.log
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// Close ends what goes on in the background, and waits for that until the
+// context is done, whose error it returns then. Verification and management
+// still work afterwards; only nothing happens beside them any more. Calling it
+// again is fine.
+func (m *Manager) Close(ctx context.Context) error {
+	return m.background.close(ctx)
 }
 
 // now is the present as a store may see it.
