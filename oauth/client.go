@@ -69,6 +69,16 @@ type Client struct {
 
 	// The client's own lifetimes. Zero: those of the server's Config.
 	AccessLifetime, RefreshIdle, RefreshAbsolute time.Duration
+
+	// For a ClientRegistry; a Server does not look at them.
+	CreatedAt, UpdatedAt time.Time
+	Version              int64 // 1 at first, and one more after each change
+}
+
+// Clone returns a copy that shares nothing that could be changed.
+func (c Client) Clone() Client {
+	c.Secrets, c.Grants, c.RedirectURIs = slices.Clone(c.Secrets), slices.Clone(c.Grants), slices.Clone(c.RedirectURIs)
+	return c
 }
 
 // A ClientSecret is the SHA-256 of a client's secret. A slow hash would add

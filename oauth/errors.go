@@ -15,6 +15,9 @@ var (
 	// ErrExists: an ID or a hash is taken already.
 	ErrExists = errors.New("oauth: exists already")
 
+	// ErrConflict: a client has another version than was assumed.
+	ErrConflict = errors.New("oauth: conflict")
+
 	// ErrInvalid: what was presented is not an access token, or was spent.
 	ErrInvalid = errors.New("oauth: invalid")
 

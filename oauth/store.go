@@ -68,6 +68,11 @@ type SubjectKind string
 const (
 	SubjectUser   SubjectKind = "user"
 	SubjectClient SubjectKind = "client"
+
+	// SubjectPending is a user who was asked and has not answered yet. Such a
+	// grant holds the ticket of a consent page. It is no access to anything,
+	// is never listed as the user's, and goes when it expires.
+	SubjectPending SubjectKind = "pending"
 )
 
 // A Subject is whom a grant speaks for. A client whose ID is that of a user is

@@ -65,7 +65,7 @@ func asItIs[T any](*T) {}
 
 func checkKinds(ctx context.Context, t *trial) error {
 	for _, kind := range []oauth.CredentialKind{oauth.KindAccess, oauth.KindRefresh, oauth.KindCode, oauth.KindTicket} {
-		for _, subject := range []oauth.SubjectKind{oauth.SubjectUser, oauth.SubjectClient} {
+		for _, subject := range []oauth.SubjectKind{oauth.SubjectUser, oauth.SubjectClient, oauth.SubjectPending} {
 			err := t.comesBack(ctx, kind, func(g *oauth.Grant) { g.Subject.Kind = subject }, asItIs)
 			if err != nil {
 				return fmt.Errorf("%s of a %s: %w", kind, subject, err)

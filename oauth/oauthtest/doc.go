@@ -1,5 +1,6 @@
-// Package oauthtest proves that a store keeps the contract of [oauth.Store],
-// and has a server and fakes for the tests of services that use tokens.
+// Package oauthtest proves that a store keeps the contract of [oauth.Store] or
+// [oauth.ClientRegistry], and has a server and fakes for the tests of services
+// that use tokens.
 //
 // Whoever protects handlers with access tokens makes them in one line:
 //
@@ -16,4 +17,6 @@
 //			return oauthtest.Backend{Store: open(t)} // a fresh, empty one
 //		})
 //	}
+//
+// and whoever keeps clients somewhere runs [TestClients].
 package oauthtest

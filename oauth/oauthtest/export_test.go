@@ -18,5 +18,20 @@ func CheckNames() []string {
 // CheckOnly is CheckStore with one check, and another bound on it.
 func CheckOnly(ctx context.Context, name string, open func() (Backend, error), timeout time.Duration) error {
 	only := slices.DeleteFunc(checks(), func(c check) bool { return c.name != name })
-	return checkStore(ctx, open, only, timeout)
+	return checkAll(ctx, only, opening(open, Backend.trial), timeout)
+}
+
+// ClientCheckNames returns the names of all checks of client registries.
+func ClientCheckNames() []string {
+	var names []string
+	for _, c := range clientChecks() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// CheckOnlyClients is CheckClients with one check.
+func CheckOnlyClients(ctx context.Context, name string, open func() (ClientBackend, error)) error {
+	only := slices.DeleteFunc(clientChecks(), func(c checkOf[*clientTrial]) bool { return c.name != name })
+	return checkAll(ctx, only, opening(open, ClientBackend.trial), checkTimeout)
 }

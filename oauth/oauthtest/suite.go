@@ -29,13 +29,7 @@ const checkTimeout = time.Minute
 // open returns a fresh, empty one and may use t for cleaning up.
 func TestStore(t *testing.T, open func(t *testing.T) Backend) {
 	t.Helper()
-	for _, c := range checks() {
-		t.Run(c.name, func(t *testing.T) {
-			if err := c.check(t.Context(), open(t), checkTimeout); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	testAll(t, checks(), func(t *testing.T) (*trial, error) { return open(t).trial() })
 }
 
 // CheckStore runs the suite without a testing.T and returns everything that is
@@ -43,28 +37,60 @@ func TestStore(t *testing.T, open func(t *testing.T) Backend) {
 // "oauthtest: " and the check's name. Each check opens a backend of its own.
 // When ctx is done, what has not been checked by then fails.
 func CheckStore(ctx context.Context, open func() (Backend, error)) error {
-	return checkStore(ctx, open, checks(), checkTimeout)
+	return checkAll(ctx, checks(), opening(open, Backend.trial), checkTimeout)
 }
 
-func checkStore(ctx context.Context, open func() (Backend, error), checks []check, timeout time.Duration) error {
-	var faults []error
-	for _, c := range checks {
+// opening makes a trial of each backend that open returns.
+func opening[B, T any](open func() (B, error), trial func(B) (T, error)) func() (T, error) {
+	return func() (T, error) {
 		b, err := open()
 		if err != nil {
-			faults = append(faults, c.fault(fmt.Errorf("open: %w", err)))
-			continue
+			var none T
+			return none, fmt.Errorf("open: %w", err)
 		}
-		faults = append(faults, c.check(ctx, b, timeout))
+		return trial(b)
+	}
+}
+
+// trial returns a trial of the backend.
+func (b Backend) trial() (*trial, error) {
+	if b.Store == nil {
+		return nil, errors.New("the Backend has no Store")
+	}
+	if b.Second == nil {
+		b.Second = b.Store
+	}
+	return &trial{Backend: b}, nil
+}
+
+func testAll[T any](t *testing.T, checks []checkOf[T], open func(t *testing.T) (T, error)) {
+	t.Helper()
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.check(t.Context(), func() (T, error) { return open(t) }, checkTimeout); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func checkAll[T any](ctx context.Context, checks []checkOf[T], open func() (T, error), timeout time.Duration) error {
+	var faults []error
+	for _, c := range checks {
+		faults = append(faults, c.check(ctx, open, timeout))
 	}
 	return errors.Join(faults...)
 }
 
-// A check is one part of the contract.
-type check struct {
+// A checkOf is one part of a contract, tried on a T.
+type checkOf[T any] struct {
 	name string
 	why  string // what the contract says, for whoever reads a failure
-	run  func(context.Context, *trial) error
+	run  func(context.Context, T) error
 }
+
+// A check is one part of the contract of an oauth.Store.
+type check = checkOf[*trial]
 
 // checks returns the whole contract.
 func checks() []check {
@@ -75,24 +101,21 @@ func checks() []check {
 	)
 }
 
-func (c check) fault(err error) error {
+func (c checkOf[T]) fault(err error) error {
 	return fmt.Errorf("oauthtest: %s: %w\n\tthe contract: %s", c.name, err, c.why)
 }
 
 // check runs the check in a goroutine of its own, which it leaves behind if the
 // store neither answers nor heeds its context.
-func (c check) check(ctx context.Context, b Backend, timeout time.Duration) error {
-	if b.Store == nil {
-		return c.fault(errors.New("the Backend has no Store"))
-	}
-	if b.Second == nil {
-		b.Second = b.Store
+func (c checkOf[T]) check(ctx context.Context, open func() (T, error), timeout time.Duration) error {
+	t, err := open()
+	if err != nil {
+		return c.fault(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- protect(func() error { return c.run(ctx, &trial{Backend: b}) }) }()
-	var err error
+	go func() { done <- protect(func() error { return c.run(ctx, t) }) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():
