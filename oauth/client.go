@@ -15,6 +15,7 @@ type GrantType string
 
 // The grant types.
 const (
+	GrantAuthorizationCode GrantType = "authorization_code"
 	GrantPassword          GrantType = "password"
 	GrantRefreshToken      GrantType = "refresh_token"
 	GrantClientCredentials GrantType = "client_credentials"

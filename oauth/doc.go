@@ -27,6 +27,14 @@
 // Config.ReplayWindow and until the successor was used. Any other replay by the
 // client revokes the grant.
 //
+// # Codes
+//
+// An authorization code is bound to its client, its redirect URI and the PKCE
+// challenge that every client has to send. Whoever has a code without its
+// verifier can neither use it nor use it up. A code that its client presents a
+// second time revokes the grant, at the same moment too: of any number of
+// requests one gets tokens, and these are dead then.
+//
 // # Security considerations
 //
 // A store receives hashes and never a token; neither the store alone nor an old

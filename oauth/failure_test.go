@@ -26,6 +26,12 @@ func flows() []flow {
 			h.people.put("taylor", oauth.User{Subject: "u7", PasswordHash: legacyHash()})
 			return login("taylor", "password")
 		}, 200},
+		{"code", func(h *house) string { return byCode(h.code()) }, 200},
+		{"code again", func(h *house) string {
+			code := h.code()
+			requireTokens(h.t, h.as("first", byCode(code)))
+			return byCode(code)
+		}, 400},
 		{"client", func(*house) string { return byClient }, 200},
 		{"refresh", func(h *house) string { return byToken + requireTokens(h.t, h.as("first", byLogin)).refresh() }, 200},
 		{"replay", func(h *house) string {
@@ -116,6 +122,10 @@ func TestReq027_CancelledBeforeAnythingIsStored(t *testing.T) {
 func requireAgain(t *testing.T, h *house, f flow, form, call string) {
 	t.Helper()
 	a := h.as("first", form)
+	if f.name == "code" && call == "Store.Spend" { // there is no second answer to a code
+		requireError(t, a, 400, "invalid_grant")
+		return
+	}
 	require.Equal(t, f.status, a.Code)
 	if f.name == "refresh" && call == "Store.Spend" {
 		requireTokens(t, h.as("first", byToken+a.refresh()))

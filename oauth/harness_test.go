@@ -27,6 +27,7 @@ const (
 	byLogin  = "grant_type=password&username=ada&password=" + right
 	byClient = "grant_type=client_credentials"
 	byToken  = "grant_type=refresh_token&refresh_token="
+	callback = "https://app.example/callback?a=%20b"
 )
 
 // A house is a Server with clients of each kind, people, a clock, and ears for
@@ -81,8 +82,11 @@ func (h *house) register(id string, change func(*oauth.Client)) {
 	secret, stored := oauth.NewClientSecret()
 	c := oauth.Client{
 		ID: id, Secrets: []oauth.ClientSecret{stored}, FirstParty: true,
-		Grants: []oauth.GrantType{oauth.GrantPassword, oauth.GrantRefreshToken, oauth.GrantClientCredentials},
+		Grants: []oauth.GrantType{
+			oauth.GrantAuthorizationCode, oauth.GrantPassword, oauth.GrantRefreshToken, oauth.GrantClientCredentials,
+		},
 		Scopes: scope.MustParseSet("profile", "invoices"), DefaultScopes: scope.MustParseSet("profile"),
+		RedirectURIs: []string{callback},
 	}
 	if change != nil {
 		change(&c)
@@ -207,7 +211,7 @@ func descriptions() []string {
 		"refresh_token is missing.", "The client authenticates itself in two ways.", "There are too many parameters.",
 		"There is more than one Authorization header.", "The body must be application/x-www-form-urlencoded.",
 		"The body is too large.", "The body cannot be read.", "Parameters belong into the body, not into the URL.",
-		"The body is not properly encoded.", "A parameter stands twice.",
+		"The body is not properly encoded.", "A parameter stands twice.", "code is missing.",
 	}
 }
 

@@ -114,19 +114,22 @@ func TestReq059_UnknownUserTakesAsLong(t *testing.T) {
 	hash, err := slow.Hash(t.Context(), right)
 	require.NoError(t, err)
 	h.people.put("ada", oauth.User{Subject: "u1", PasswordHash: hash})
-	fastest := func(name string) time.Duration {
-		least := time.Hour
-		for range 20 {
-			r := request(login(name, "wrong"), h.basic("first"))
-			start := time.Now()
-			requireError(t, h.send(r), 400, "invalid_grant")
-			least = min(least, time.Since(start))
-		}
-		return least
+	known, unknown := time.Hour, time.Hour
+	try := func(name string) time.Duration {
+		r := request(login(name, "wrong"), h.basic("first"))
+		start := time.Now()
+		requireError(t, h.send(r), 400, "invalid_grant")
+		return time.Since(start)
 	}
-	known, unknown := fastest("ada"), fastest("nobody")
-	require.Less(t, known, 2*unknown)
-	require.Less(t, unknown, 2*known)
+	// In turns, because others use the machine too. A difference in the work
+	// would stay, however often it is tried.
+	for range 200 {
+		known, unknown = min(known, try("ada")), min(unknown, try("nobody"))
+		if known < 2*unknown && unknown < 2*known {
+			return
+		}
+	}
+	require.Fail(t, "the times differ", "known %v, unknown %v", known, unknown)
 }
 
 func TestReq064_OddPasswords(t *testing.T) {

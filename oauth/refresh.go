@@ -141,13 +141,8 @@ func (s *Server) replay(ctx context.Context, r refreshing, attempt Attempt, at t
 			return complete(answer, access, r.now), nil
 		}
 	}
-	ctx, cancel, err := settled(ctx)
-	if err != nil {
+	if err := s.revokeGrant(ctx, r.grant, r.now); err != nil {
 		return tokenResponse{}, unavailable(err)
-	}
-	defer cancel()
-	if _, err := s.store.RevokeGrants(ctx, Filter{GrantID: r.grant.ID}, r.now); err != nil {
-		return tokenResponse{}, unavailable(fmt.Errorf("oauth: revoke: %w", err))
 	}
 	s.announce(Event{Kind: EventRefreshReuse, ClientID: r.client.ID, Subject: r.grant.Subject, GrantID: r.grant.ID})
 	return tokenResponse{}, invalidGrant(ErrRevoked)

@@ -52,9 +52,9 @@ type Config struct {
 	// required.
 	Issuer string
 
-	// Prefix begins every token: <prefix>_at_... are access tokens and
-	// <prefix>_rt_... refresh tokens. 1 to 29 letters, digits and
-	// underscores. It is required.
+	// Prefix begins every token: <prefix>_at_... are access tokens,
+	// <prefix>_rt_... refresh tokens and <prefix>_ac_... authorization codes.
+	// 1 to 29 letters, digits and underscores. It is required.
 	Prefix string
 
 	// Scopes knows the scopes there are. Nil: those that clients have.
@@ -98,6 +98,7 @@ type Server struct {
 	cfg     Config
 	access  credential.Format
 	refresh credential.Format
+	code    credential.Format
 }
 
 var errNotNew = errors.New("oauth: a Server that New did not make")
@@ -118,15 +119,10 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	}
 	fault(checkIssuer(cfg.Issuer))
 	s := &Server{store: store, clients: clients}
-	var err error
-	s.access, err = credential.New(cfg.Prefix + "_at")
 	if cfg.Prefix == "" {
-		err = errors.New("the prefix is empty")
-	}
-	fault(err)
-	s.refresh, err = credential.New(cfg.Prefix + "_rt")
-	if err != nil && len(faults) == 0 {
-		fault(err)
+		fault(errors.New("the prefix is empty"))
+	} else {
+		fault(s.formats(cfg.Prefix))
 	}
 	if cfg.LegacyPasswordGrant && (cfg.Users == nil || cfg.Passwords == nil) {
 		fault(errors.New("LegacyPasswordGrant needs Users and Passwords"))
@@ -152,6 +148,18 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// formats sets what tokens look like. The suffixes have the same length: if one
+// makes it too long, they all do.
+func (s *Server) formats(prefix string) (err error) {
+	if s.access, err = credential.New(prefix + "_at"); err == nil {
+		s.refresh, err = credential.New(prefix + "_rt")
+	}
+	if err == nil {
+		s.code, err = credential.New(prefix + "_ac")
+	}
+	return err
 }
 
 func or(d, otherwise time.Duration) time.Duration {

@@ -56,6 +56,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (tokenResponse, *
 		return tokenResponse{}, invalidRequest("grant_type is missing.")
 	case grant == GrantPassword && s.cfg.LegacyPasswordGrant:
 		run = s.passwordGrant
+	case grant == GrantAuthorizationCode:
+		run = s.codeGrant
 	case grant == GrantRefreshToken:
 		run = s.refreshGrant
 	case grant == GrantClientCredentials:
