@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 
 	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/internal/bench/fixture"
 	"github.com/latchwork/latchwork/internal/bench/ratio"
 	"github.com/latchwork/latchwork/internal/credential"
 	"github.com/latchwork/latchwork/middleware"
@@ -16,8 +17,8 @@ import (
 // apikeyCases hold what looking at a presented key costs before any cache or
 // store, against a bare SHA-256 of the same bytes.
 func apikeyCases() []ratio.Case {
-	manager := must(apikey.New(apikey.NewMemoryStore(), apikey.Config{Prefix: "paym"}))
-	format := must(credential.New("paym"))
+	manager := fixture.Must(apikey.New(apikey.NewMemoryStore(), apikey.Config{Prefix: "paym"}))
+	format := fixture.Must(credential.New("paym"))
 	var keys, typos [256]string
 	var raw [256][]byte
 	for i := range keys {
@@ -53,7 +54,7 @@ func apikeyCases() []ratio.Case {
 // guardCases hold what binding the Principal to the request costs, against
 // what the standard library needs to bind a value of any kind.
 func guardCases() []ratio.Case {
-	guard := must(middleware.New(middleware.Config{
+	guard := fixture.Must(middleware.New(middleware.Config{
 		Credentials: []middleware.Authenticator{fixed{middleware.Principal{
 			Kind: middleware.KindKey, KeyType: "admin", Permissions: scope.MustParseSet("users.view"),
 		}}},
@@ -61,7 +62,7 @@ func guardCases() []ratio.Case {
 	}))
 	handler := guard.Require("users.view")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	r := httptest.NewRequest(http.MethodGet, "/users", nil)
-	r.Header.Set("Authorization", "Bearer "+must(credential.New("paym")).Generate())
+	r.Header.Set("Authorization", "Bearer "+fixture.Must(credential.New("paym")).Generate())
 	return []ratio.Case{{
 		Name: "middleware/authenticate, require, bind", MaxAllocs: 2,
 		Subject: func(n int) {
@@ -95,10 +96,3 @@ var (
 	errSink     error
 	requestSink *http.Request
 )
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}

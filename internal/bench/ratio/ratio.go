@@ -7,8 +7,6 @@ package ratio
 import (
 	"fmt"
 	"io"
-	"runtime"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,6 +23,14 @@ type Case struct {
 
 	// Subject and Reference do their work n times and nothing else.
 	Subject, Reference func(n int)
+
+	// Prepare makes both when it is the case's turn: for what needs much
+	// memory or time. Nil: they are there already.
+	Prepare func() (subject, reference func(n int))
+
+	// Sample is how long a sample takes, where the work needs it to be
+	// longer. Zero: as the Options say.
+	Sample time.Duration
 }
 
 // A Result is what was measured of a Case. Times are nanoseconds for one
@@ -51,28 +57,18 @@ type Options struct {
 	Sample  time.Duration
 }
 
-// Measure runs one case: both sides in turns, the order swapped each time.
+// Measure runs one case: both sides in turns.
 func Measure(c Case, o Options) Result {
-	if o.Samples == 0 {
-		o.Samples = 25
+	if c.Prepare != nil {
+		c.Subject, c.Reference = c.Prepare()
 	}
-	if o.Sample == 0 {
-		o.Sample = 4 * time.Millisecond
+	if c.Sample > 0 {
+		o.Sample = c.Sample
 	}
-	sn, rn := calibrate(c.Subject, o.Sample), calibrate(c.Reference, o.Sample)
-	var subject, reference, ratios []float64
-	for i := range o.Samples {
-		var s, r float64
-		if i%2 == 0 {
-			s, r = sample(c.Subject, sn), sample(c.Reference, rn)
-		} else {
-			r, s = sample(c.Reference, rn), sample(c.Subject, sn)
-		}
-		subject, reference, ratios = append(subject, s), append(reference, r), append(ratios, s/r)
-	}
+	samples := Turns(o, c.Subject, c.Reference)
 	return Result{
-		Case: c, Subject: median(subject), Reference: median(reference),
-		Ratio: median(ratios), Allocs: allocs(c.Subject),
+		Case: c, Subject: Median(samples[0]), Reference: Median(samples[1]),
+		Ratio: Ratio(samples[0], samples[1]), Allocs: Allocs(c.Subject).Count,
 	}
 }
 
@@ -104,37 +100,4 @@ func Report(w io.Writer, cases []Case, o Options) bool {
 		fmt.Fprintln(w, "missed:", strings.Join(missed, "; "))
 	}
 	return len(missed) == 0
-}
-
-func calibrate(f func(int), want time.Duration) int {
-	for n := 1; ; n *= 2 {
-		start := time.Now()
-		f(n)
-		if took := time.Since(start); took >= want/2 {
-			return max(1, int(float64(n)*float64(want)/float64(took)))
-		}
-	}
-}
-
-func sample(f func(int), n int) float64 {
-	start := time.Now()
-	f(n)
-	return float64(time.Since(start).Nanoseconds()) / float64(n)
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
-}
-
-// allocs counts like testing.AllocsPerRun, whole allocations only.
-func allocs(f func(int)) float64 {
-	const n = 1000
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	f(1)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f(n)
-	runtime.ReadMemStats(&after)
-	return float64((after.Mallocs - before.Mallocs) / n)
 }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/internal/bench/loopback"
+)
+
+// Measuring starts this program again as the server.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "-serve" {
+		if err := loopback.Serve(loopbackChains(), os.Args[2]); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Every case does its work: both sides panic if they are not let through.
+func TestCases(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range slices.Concat(promises(), pendingCases()) {
+		require.False(t, names[c.Name], "%s stands twice", c.Name)
+		names[c.Name] = true
+		if strings.Contains(c.Name, "1,000,000") {
+			continue // as with a thousand
+		}
+		if c.Prepare != nil {
+			c.Subject, c.Reference = c.Prepare()
+		}
+		c.Subject(2)
+		c.Reference(2)
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	chains := loopbackChains()
+	results, err := loopback.Measure(chains, loopback.Options{Rounds: 3, Requests: 200, Connections: 4})
+	require.NoError(t, err)
+	require.Len(t, results, len(chains))
+	for i, r := range results {
+		require.Equal(t, chains[i].Name, r.Name)
+		require.Len(t, r.CPU, 3)
+		for _, rate := range r.Rate {
+			require.Positive(t, rate)
+		}
+	}
+	_, err = loopback.Measure([]loopback.Chain{{Name: "nobody's"}}, loopback.Options{Rounds: 1, Requests: 1, Connections: 1})
+	require.ErrorContains(t, err, "nobody's")
+}
