@@ -12,25 +12,30 @@ import (
 type Activity interface {
 	// Record adds what was counted, and moves last uses forward, never back,
 	// all of it or nothing. The order of the uses means nothing, and the same
-	// key and day may stand there twice. What is recorded of a key that is not
-	// there (any more) may be kept or dropped, and is no error.
+	// key and day may stand there twice. There are at most 1,000. What is
+	// recorded of a key that is not there (any more) may be kept or dropped,
+	// and is no error.
+	//
+	// After an error nothing is recorded, unless it matches ErrUncertain: then
+	// nobody knows, because the answer to a commit was lost.
 	Record(ctx context.Context, uses []Use) error
 
-	// LastUsed returns when these keys were last used, in any order. Those
-	// that never were are left out.
+	// LastUsed returns when these keys, at most 1,000, were last used, in any
+	// order. Those that never were are left out.
 	LastUsed(ctx context.Context, keyIDs []string) ([]LastUse, error)
 
-	// Usage returns what was counted for a key on each day that does not end
-	// before since, the earliest first. Days without any use are left out.
+	// Usage returns what was counted for a key on each day that is not over at
+	// the instant since, the earliest first. A day is over at the midnight at
+	// which the next one begins. Days without any use are left out.
 	Usage(ctx context.Context, keyID string, since time.Time) ([]Day, error)
 
 	// Events returns what happened to a key, those with the greatest IDs
 	// first, at most page.Limit of them. Of an unknown key nothing is known.
 	Events(ctx context.Context, keyID string, page Page) ([]Event, error)
 
-	// Purge deletes events that are older than before, and what was counted on
-	// days that ended by then, at most limit of both together, and returns how
-	// many. Last uses stay.
+	// Purge deletes events from before the given instant, and what was counted
+	// on days that are over by then, at most limit of both together, and
+	// returns how many: none only when none is left. Last uses stay.
 	Purge(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
@@ -45,8 +50,9 @@ type Use struct {
 	KeyID string
 	Day   Day
 
-	// LastAt is when the key was last let through, and LastAddr from where:
-	// the zero Addr when that was not known. Zero: it was not, only refused.
+	// LastAt is when the key was last let through, and LastAddr from where,
+	// unmapped and without a zone: the zero Addr when that was not known. A
+	// zero LastAt: it was not, only refused.
 	LastAt   time.Time
 	LastAddr netip.Addr
 }

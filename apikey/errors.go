@@ -48,6 +48,9 @@ var (
 	// ErrCursor: the cursor is none of this Feed's, or too old.
 	ErrCursor = errors.New("apikey: cursor unknown")
 
+	// ErrUncertain: an Activity does not know whether it recorded something.
+	ErrUncertain = errors.New("apikey: perhaps recorded")
+
 	// ErrNoActor: the Actor of a change has no ID, or the Manager was not made
 	// by New.
 	ErrNoActor = errors.New("apikey: no actor")

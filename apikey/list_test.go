@@ -16,7 +16,7 @@ func TestMemoryStore(t *testing.T) {
 	t.Parallel()
 	apikeytest.TestStore(t, func(*testing.T) apikeytest.Backend {
 		store := new(apikey.MemoryStore)
-		return apikeytest.Backend{Store: store, Activity: store}
+		return apikeytest.Backend{Store: store, Activity: store, Feed: store}
 	})
 }
 

@@ -7,8 +7,11 @@ import (
 	"time"
 )
 
-// maxMemoryEvents is how many events a MemoryStore keeps of each key.
-const maxMemoryEvents = 1000
+// What a MemoryStore keeps of each key at most, besides what Purge leaves.
+const (
+	maxMemoryEvents = 1000
+	maxMemoryAge    = 400 * 24 * time.Hour // before the newest of its events, and of its days
+)
 
 // memoryActivity is the Activity of a MemoryStore, which locks it.
 type memoryActivity struct {
@@ -25,7 +28,9 @@ func (a *memoryActivity) add(keyID string, e Event) {
 	events := a.events[keyID]
 	at, _ := slices.BinarySearchFunc(events, e.ID, func(e Event, id string) int { return strings.Compare(e.ID, id) })
 	events = slices.Insert(events, at, e)
-	a.events[keyID] = events[max(0, len(events)-maxMemoryEvents):]
+	events = events[max(0, len(events)-maxMemoryEvents):]
+	oldest := events[len(events)-1].At.Add(-maxMemoryAge)
+	a.events[keyID] = slices.DeleteFunc(events, func(e Event) bool { return e.At.Before(oldest) })
 }
 
 func (a *memoryActivity) record(u Use) {
@@ -37,14 +42,18 @@ func (a *memoryActivity) record(u Use) {
 	if found {
 		days[at].Counts = days[at].Add(u.Day.Counts)
 	} else {
-		a.days[u.KeyID] = slices.Insert(days, at, u.Day)
+		days = slices.Insert(days, at, u.Day)
+		oldest := days[len(days)-1].Date.Add(-maxMemoryAge)
+		a.days[u.KeyID] = slices.DeleteFunc(days, func(d Day) bool { return d.Date.Before(oldest) })
 	}
 	if u.LastAt.After(a.last[u.KeyID].At) {
 		a.last[u.KeyID] = LastUse{KeyID: u.KeyID, At: u.LastAt, Addr: u.LastAddr}
 	}
 }
 
-// Record implements Activity. Uses of keys that are not there are dropped.
+// Record implements Activity. Uses of keys that are not there are dropped. What
+// it remembers is bounded: of each key the newest 1,000 events, and no event and
+// no day that lies more than 400 days before the newest.
 func (s *MemoryStore) Record(ctx context.Context, uses []Use) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -36,7 +36,7 @@ func (s *MemoryStore) Changes(ctx context.Context, after Cursor) ([]Change, Curs
 		return nil, now, nil
 	}
 	from, err := strconv.Atoi(string(after))
-	if err != nil || from < s.feed.forgotten || from > end {
+	if err != nil || strconv.Itoa(from) != string(after) || from < s.feed.forgotten || from > end {
 		return nil, "", ErrCursor
 	}
 	return append([]Change{}, s.feed.changes[from-s.feed.forgotten:]...), now, nil

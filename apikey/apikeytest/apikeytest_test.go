@@ -16,7 +16,7 @@ import (
 
 func openMemory() (apikeytest.Backend, error) {
 	store := apikey.NewMemoryStore()
-	return apikeytest.Backend{Store: store, Activity: store}, nil
+	return apikeytest.Backend{Store: store, Activity: store, Feed: store}, nil
 }
 
 func TestMemoryStore(t *testing.T) {
@@ -38,7 +38,7 @@ func TestWrappersPass(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, apikeytest.CheckStore(t.Context(), func() (apikeytest.Backend, error) {
 		store := apikey.NewMemoryStore()
-		return apikeytest.Backend{Store: apikeytest.NewSpy(store), Activity: store, Second: store}, nil
+		return apikeytest.Backend{Store: apikeytest.NewSpy(store), Activity: store, Feed: store, Second: store}, nil
 	}), "a Spy in front of a store, and a second handle")
 	require.NoError(t, apikeytest.CheckStore(t.Context(), func() (apikeytest.Backend, error) {
 		return newOverlay().backend(), nil
@@ -47,7 +47,10 @@ func TestWrappersPass(t *testing.T) {
 
 func TestEveryMistakeIsCaught(t *testing.T) {
 	t.Parallel()
-	mutants := slices.Concat(writeMutants(), rehashMutants(), readMutants(), listMutants(), eventMutants(), contextMutants())
+	mutants := slices.Concat(
+		writeMutants(), rehashMutants(), readMutants(), listMutants(), eventMutants(), contextMutants(),
+		useMutants(), purgeMutants(), feedMutants(),
+	)
 	unproved := apikeytest.CheckNames()
 	for _, m := range mutants {
 		unproved = slices.DeleteFunc(unproved, func(name string) bool { return name == m.check })
@@ -82,9 +85,27 @@ func TestNoActivity(t *testing.T) {
 	})
 	failed := strings.Count(err.Error(), "apikeytest: ")
 	require.Equal(t, failed, strings.Count(err.Error(), "Backend.Activity is nil"), "nothing else is wrong: %v", err)
-	for _, check := range []string{"event of a change", "no event without a change", "events newest first", "copies events"} {
+	for _, check := range []string{
+		"event of a change", "no event without a change", "events newest first", "copies events",
+		"record adds", "days", "last use", "purge", "record is whole",
+	} {
 		require.ErrorContains(t, err, "apikeytest: "+check+": ")
 	}
+}
+
+// A feed only shortens a delay, so a store may do without.
+func TestNoFeed(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, apikeytest.CheckStore(t.Context(), func() (apikeytest.Backend, error) {
+		store := apikey.NewMemoryStore()
+		return apikeytest.Backend{Store: store, Activity: store}, nil
+	}))
+	t.Run("is skipped", func(t *testing.T) {
+		apikeytest.TestStore(t, func(*testing.T) apikeytest.Backend {
+			store := apikey.NewMemoryStore()
+			return apikeytest.Backend{Store: store, Activity: store}
+		})
+	})
 }
 
 func TestNoStore(t *testing.T) {

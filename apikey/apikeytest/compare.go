@@ -127,6 +127,40 @@ func sameEvent(got, want apikey.Event) error {
 	return errors.Join(faults...)
 }
 
+// sameDays says in what two lists of days differ.
+func sameDays(got, want []apikey.Day) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("%d days, want %d", len(got), len(want))
+	}
+	for i, d := range want {
+		if err := sameTime("the date", got[i].Date, d.Date); err != nil {
+			return fmt.Errorf("day %d: %w", i+1, err)
+		}
+		if got[i].Counts != d.Counts {
+			return fmt.Errorf("day %d: the counts are %+v, want %+v", i+1, got[i].Counts, d.Counts)
+		}
+	}
+	return nil
+}
+
+// sameLastUses says in what last uses differ from what was recorded. Their
+// order means nothing.
+func sameLastUses(got []apikey.LastUse, want []apikey.Use) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("%d keys, want %d", len(got), len(want))
+	}
+	for _, w := range want {
+		i := slices.IndexFunc(got, func(g apikey.LastUse) bool { return g.KeyID == w.KeyID })
+		if i < 0 {
+			return fmt.Errorf("the key %q is not there", w.KeyID)
+		}
+		if err := errors.Join(sameTime("the last use", got[i].At, w.LastAt), same("its address", got[i].Addr, w.LastAddr)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // sameIDs says whether these are the keys of these records, in this order.
 func sameIDs(got []apikey.Key, want ...apikey.Record) error {
 	equal := slices.EqualFunc(got, want, func(k apikey.Key, r apikey.Record) bool {

@@ -1,12 +1,12 @@
-// Package apikeytest proves that a store keeps the contract of
-// [apikey.Store], and has fakes for the tests of services that use keys.
+// Package apikeytest proves that a store keeps the contracts of
+// [apikey.Store], [apikey.Activity] and [apikey.Feed], and has fakes for the tests of services that use keys.
 //
 // Whoever writes a store runs [TestStore] on it:
 //
 //	func TestContract(t *testing.T) {
 //		apikeytest.TestStore(t, func(t *testing.T) apikeytest.Backend {
 //			store := open(t) // a fresh, empty one
-//			return apikeytest.Backend{Store: store, Activity: store}
+//			return apikeytest.Backend{Store: store, Activity: store, Feed: store}
 //		})
 //	}
 //

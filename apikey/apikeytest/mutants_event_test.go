@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/latchwork/latchwork/apikey"
 )
@@ -156,6 +157,40 @@ func contextMutants() []mutant {
 		"events": func(o *overlay) {
 			o.events = func(ctx context.Context, id string, page apikey.Page) ([]apikey.Event, error) {
 				return o.MemoryStore.Events(deaf(ctx), id, page)
+			}
+		},
+		"record": func(o *overlay) {
+			o.record = func(ctx context.Context, uses []apikey.Use) error { return o.MemoryStore.Record(deaf(ctx), uses) }
+		},
+		"record reports, and": func(o *overlay) {
+			o.record = func(ctx context.Context, uses []apikey.Use) error {
+				return errors.Join(o.MemoryStore.Record(deaf(ctx), uses), ctx.Err())
+			}
+		},
+		"last used": func(o *overlay) {
+			o.lastUsed = func(ctx context.Context, ids []string) ([]apikey.LastUse, error) {
+				return o.MemoryStore.LastUsed(deaf(ctx), ids)
+			}
+		},
+		"usage": func(o *overlay) {
+			o.usage = func(ctx context.Context, id string, since time.Time) ([]apikey.Day, error) {
+				return o.MemoryStore.Usage(deaf(ctx), id, since)
+			}
+		},
+		"purge": func(o *overlay) {
+			o.purge = func(ctx context.Context, before time.Time, limit int) (int, error) {
+				return o.MemoryStore.Purge(deaf(ctx), before, limit)
+			}
+		},
+		"purge reports, and": func(o *overlay) {
+			o.purge = func(ctx context.Context, before time.Time, limit int) (int, error) {
+				n, err := o.MemoryStore.Purge(deaf(ctx), before, limit)
+				return n, errors.Join(err, ctx.Err())
+			}
+		},
+		"the feed": func(o *overlay) {
+			o.changes = func(ctx context.Context, after apikey.Cursor) ([]apikey.Change, apikey.Cursor, error) {
+				return o.MemoryStore.Changes(deaf(ctx), after)
 			}
 		},
 		"create reports, and": func(o *overlay) {

@@ -33,7 +33,7 @@ func rereads(o *overlay, merge func(read, now *apikey.Record, at int, secret api
 			version := now.Key.Version
 			put := merge(&read, &now, at, secret)
 			put.Key.Version = version + 1
-			if err := o.MemoryStore.Update(ctx, put, apikey.Event{}); !errors.Is(err, apikey.ErrConflict) {
+			if err := o.MemoryStore.Update(ctx, put, apikey.Event{At: put.Key.UpdatedAt}); !errors.Is(err, apikey.ErrConflict) {
 				return err
 			}
 		}

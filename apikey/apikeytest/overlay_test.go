@@ -23,6 +23,12 @@ type overlay struct {
 	update func(context.Context, apikey.Record, apikey.Event) error
 	rehash func(context.Context, string, apikey.Hash, apikey.SecretHash) error
 	events func(context.Context, string, apikey.Page) ([]apikey.Event, error)
+
+	record   func(context.Context, []apikey.Use) error
+	lastUsed func(context.Context, []string) ([]apikey.LastUse, error)
+	usage    func(context.Context, string, time.Time) ([]apikey.Day, error)
+	purge    func(context.Context, time.Time, int) (int, error)
+	changes  func(context.Context, apikey.Cursor) ([]apikey.Change, apikey.Cursor, error)
 }
 
 func newOverlay() *overlay {
@@ -31,6 +37,7 @@ func newOverlay() *overlay {
 		MemoryStore: mem,
 		create:      mem.Create, find: mem.Find, get: mem.Get, list: mem.List,
 		update: mem.Update, rehash: mem.Rehash, events: mem.Events,
+		record: mem.Record, lastUsed: mem.LastUsed, usage: mem.Usage, purge: mem.Purge, changes: mem.Changes,
 	}
 }
 
@@ -60,7 +67,27 @@ func (o *overlay) Events(ctx context.Context, id string, page apikey.Page) ([]ap
 	return o.events(ctx, id, page)
 }
 
-func (o *overlay) backend() apikeytest.Backend { return apikeytest.Backend{Store: o, Activity: o} }
+func (o *overlay) Record(ctx context.Context, uses []apikey.Use) error { return o.record(ctx, uses) }
+
+func (o *overlay) LastUsed(ctx context.Context, ids []string) ([]apikey.LastUse, error) {
+	return o.lastUsed(ctx, ids)
+}
+
+func (o *overlay) Usage(ctx context.Context, id string, since time.Time) ([]apikey.Day, error) {
+	return o.usage(ctx, id, since)
+}
+
+func (o *overlay) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	return o.purge(ctx, before, limit)
+}
+
+func (o *overlay) Changes(ctx context.Context, after apikey.Cursor) ([]apikey.Change, apikey.Cursor, error) {
+	return o.changes(ctx, after)
+}
+
+func (o *overlay) backend() apikeytest.Backend {
+	return apikeytest.Backend{Store: o, Activity: o, Feed: o}
+}
 
 // read passes every record and key that is read through change.
 func (o *overlay) read(change func(*apikey.Record)) {
