@@ -49,7 +49,8 @@ type Client struct {
 	// Grants are the grant types the client may use. Empty: none.
 	Grants []GrantType
 
-	// Scopes are what the client may have at most, without wildcards.
+	// Scopes are what the client may have at most. With a star among them,
+	// every request of the client is refused with 503.
 	Scopes scope.Set
 
 	// DefaultScopes are what it gets where a user is involved and it does not

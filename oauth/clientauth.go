@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -39,8 +40,11 @@ func (s *Server) client(ctx context.Context, id string) (Client, error) {
 		return Client{}, nil
 	}
 	c, err := s.clients.Client(ctx, id)
-	if errors.Is(err, ErrNotFound) || (err == nil && c.ID != id) {
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && c.ID != id:
 		return Client{}, nil
+	case err == nil && (c.Scopes.HasStars() || c.DefaultScopes.HasStars()):
+		return Client{}, fmt.Errorf("oauth: client %q: a scope with a star would grant what nobody was asked for", id)
 	}
 	return c, err
 }

@@ -120,6 +120,10 @@ func (s Set) Len() int { return len(s.grants()) }
 // IsEmpty reports whether the set has no grants, and so allows nothing.
 func (s Set) IsEmpty() bool { return s.p == nil }
 
+// HasStars reports whether a grant of the set has a star, so that the set stands
+// for permissions that it does not name.
+func (s Set) HasStars() bool { return s.p != nil && len(s.p.matcher.blocks) > 0 }
+
 // Equal reports whether both sets have the same grants. Sets that allow the
 // same by different grants are not equal: "*" alone is not "*" and "users.*".
 func (s Set) Equal(other Set) bool { return slices.Equal(s.grants(), other.grants()) }

@@ -1,7 +1,9 @@
 package scope_test
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -157,10 +159,25 @@ func TestZeroSet(t *testing.T) {
 	for _, s := range []scope.Set{zero, parsed} {
 		require.False(t, s.Allows("a"))
 		require.True(t, s.IsEmpty())
+		require.False(t, s.HasStars())
 		require.Zero(t, s.Len())
 		require.True(t, s.Equal(zero))
 		require.Equal(t, []string{}, s.Strings())
 		require.Empty(t, s.String())
+	}
+}
+
+func TestHasStars(t *testing.T) {
+	t.Parallel()
+	many := make([]string, 100)
+	for i := range many {
+		many[i] = fmt.Sprintf("a%d.view", i)
+	}
+	for _, grants := range [][]string{{"a"}, {"a.b", "c"}, many} {
+		require.False(t, scope.MustParseSet(grants...).HasStars())
+		for _, star := range []string{"*", "a.*", "*.view", "a.*.b"} {
+			require.True(t, scope.MustParseSet(append(slices.Clone(grants), star)...).HasStars())
+		}
 	}
 }
 
@@ -173,6 +190,7 @@ func TestSetIsCanonical(t *testing.T) {
 	require.Equal(t, "* Users.view orders.* users.view", set.String())
 	require.Equal(t, 4, set.Len())
 	require.False(t, set.IsEmpty())
+	require.True(t, set.HasStars())
 
 	set.Strings()[0] = "changed"
 	require.True(t, set.Equal(scope.MustParseSet(set.Strings()...)))
