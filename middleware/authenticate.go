@@ -43,7 +43,24 @@ func (g *Guard) authenticate(r *http.Request) (Principal, *Rejection) {
 	if code != "" {
 		return Principal{}, g.rejection(Rejection{Code: code}, addr)
 	}
+	if hasToken(r.URL.RawQuery) {
+		return Principal{}, g.rejection(Rejection{Code: CodeInvalidRequest, Message: "There is an access_token in the URL, too."}, addr)
+	}
 	return g.identify(r.Context(), presented, addr)
+}
+
+// hasToken reports whether there is a token in a query, RFC 6750 section 2.3.
+// None is accepted from there, but whoever sends two does not know which counts.
+func hasToken(query string) bool {
+	if query == "" {
+		return false
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		if name, _, _ := strings.Cut(pair, "="); name == "access_token" {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *Guard) authenticateKeyHeader(r *http.Request, values []string, both bool, addr netip.Addr) (Principal, *Rejection) {

@@ -185,7 +185,8 @@ func one(value func(*agency) string) func(*agency) []string {
 	return func(a *agency) []string { return []string{value(a)} }
 }
 
-// Neither way is offered: what stands there is not a credential.
+// Neither way is offered: what stands there is not a credential. Beside one in
+// the header, a second one in the URL is too many; a body is the handler's.
 func TestReq177_178_179_TokensInTheURLOrTheBody(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
@@ -199,10 +200,22 @@ func TestReq177_178_179_TokensInTheURLOrTheBody(t *testing.T) {
 		requireRejected(t, send(a.guard.RequireScope("profile"), r), 401, "missing_token")
 		require.Zero(t, a.store.lookups.Load())
 	}
-	r := form()
-	r.URL.RawQuery = "access_token=" + a.user()
-	r.Header.Set("Authorization", "Bearer "+token)
-	requirePass(t, send(a.guard.RequireScope("profile"), r))
+	for query, passes := range map[string]bool{
+		"access_token=" + token: false, "access_token": false, "a=b&access_token=" + a.user(): false,
+		"": true, "access_tokens=x&xaccess_token=y&a=access_token": true,
+	} {
+		r := form()
+		r.URL.RawQuery = query
+		r.Header.Set("Authorization", "Bearer "+token)
+		got := send(a.guard.RequireScope("profile"), r)
+		if passes {
+			requirePass(t, got)
+			continue
+		}
+		requireRejected(t, got, 400, "invalid_request")
+		require.Equal(t, `Bearer realm="api", error="invalid_request"`, got.Header().Get("WWW-Authenticate"))
+		requireRejected(t, send(a.guard.Optional, r), 400, "invalid_request")
+	}
 }
 
 func TestReq180_186_OneWellFormedChallenge(t *testing.T) {
