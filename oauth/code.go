@@ -7,7 +7,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -121,14 +120,14 @@ func (s *Server) redeem(ctx context.Context, r redeeming) (tokenResponse, *Error
 		return tokenResponse{}, unavailable(err)
 	}
 	defer cancel()
-	spent, err := s.store.Spend(ctx, Spend{
+	spent, err := s.spend(ctx, Spend{
 		Hash: r.credential.Hash, ClientID: r.client.ID, At: r.now, Attempt: attempt,
 	}, issue...)
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrRevoked), errors.Is(err, ErrExpired):
+	case isAnswer(err):
 		return tokenResponse{}, invalidGrant(err)
 	case err != nil:
-		return tokenResponse{}, unavailable(fmt.Errorf("oauth: spend: %w", err))
+		return tokenResponse{}, unavailable(err)
 	case !spent.First:
 		return tokenResponse{}, s.codeReused(ctx, r)
 	}
@@ -140,22 +139,9 @@ func (s *Server) redeem(ctx context.Context, r redeeming) (tokenResponse, *Error
 // of two who have both the code and its verifier is a thief, and the grant is
 // revoked, RFC 9700 section 4.5. Whoever has the code alone changes nothing.
 func (s *Server) codeReused(ctx context.Context, r redeeming) *Error {
-	if err := s.revokeGrant(ctx, r.grant, r.now); err != nil {
+	if err := s.revokeGrant(ctx, r.grant.ID, r.now); err != nil {
 		return unavailable(err)
 	}
 	s.announce(Event{Kind: EventCodeReuse, ClientID: r.client.ID, Subject: r.grant.Subject, GrantID: r.grant.ID})
 	return invalidGrant(ErrRevoked)
-}
-
-// revokeGrant revokes a grant, whether or not the client still waits for that.
-func (s *Server) revokeGrant(ctx context.Context, g Grant, at time.Time) error {
-	ctx, cancel, err := settled(ctx)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	if _, err := s.store.RevokeGrants(ctx, Filter{GrantID: g.ID}, at); err != nil {
-		return fmt.Errorf("oauth: revoke: %w", err)
-	}
-	return nil
 }

@@ -29,6 +29,12 @@ var (
 	ErrRevoked = errors.New("oauth: revoked")
 )
 
+// isAnswer reports whether an error of a Spend says that the credential cannot
+// be spent, and not that the store is in trouble.
+func isAnswer(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrRevoked) || errors.Is(err, ErrExpired)
+}
+
 // An Error is an error response, RFC 6749 section 5.2. Nothing in it repeats
 // what the client sent, except Err, which never reaches a client.
 type Error struct {

@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,8 +82,13 @@ func TestReq026_FailingAtEveryCall(t *testing.T) {
 		form := f.prepare(h)
 		h.tap.do(nth(n, func() error { return errBoom }))
 		a := h.as("first", form)
-		if call == "Passwords.Hash" || call == "Users.SetPasswordHash" {
+		switch call {
+		case "Passwords.Hash", "Users.SetPasswordHash": // the next login tries again
 			requireTokens(t, a)
+			return
+		case "Store.Spend": // was asked again, as its answer may have been lost
+			requireTokens(t, a)
+			require.Equal(t, []string{"Store.Spend", "Store.Spend"}, h.tap.writes())
 			return
 		}
 		requireError(t, a, 503, "temporarily_unavailable")
@@ -109,6 +115,12 @@ func TestReq027_CancelledBeforeAnythingIsStored(t *testing.T) {
 		case "Users.Active":
 			require.True(t, a.silent() || f.name == "replay", "%d %s", a.Code, a.Body)
 			require.Empty(t, h.tap.writes())
+		case "Users.ByName":
+			if slices.Contains(h.tap.writes(), "Store.CreateGrant") {
+				require.Equal(t, f.status, a.Code, "what has begun is finished")
+				break
+			}
+			require.True(t, a.silent(), "%d %s", a.Code, a.Body)
 		default:
 			require.True(t, a.silent(), "%d %s", a.Code, a.Body)
 			require.NotContains(t, h.tap.writes(), "Store.CreateGrant")
@@ -172,27 +184,63 @@ func TestReq027_CancelledInsideSpend(t *testing.T) {
 	requireTokens(t, h.as("first", byToken+again.refresh()))
 }
 
-// A store that did what it was told, and whose answer was lost on the way.
-type mumbling struct{ oauth.Store }
+// A store that did what it was told, and whose answer was lost on the way,
+// some times.
+type mumbling struct {
+	oauth.Store
 
-func (m mumbling) Spend(ctx context.Context, s oauth.Spend, issue ...oauth.Credential) (oauth.Spent, error) {
-	_, err := m.Store.Spend(ctx, s, issue...)
-	return oauth.Spent{}, errors.Join(errBoom, err)
+	times int
+	cut   func() // what happens to the connection
 }
 
+func (m *mumbling) Spend(ctx context.Context, s oauth.Spend, issue ...oauth.Credential) (oauth.Spent, error) {
+	spent, err := m.Store.Spend(ctx, s, issue...)
+	if m.times--; m.times >= 0 {
+		m.cut()
+		return oauth.Spent{}, errors.Join(errBoom, err)
+	}
+	return spent, err
+}
+
+// The store is asked once more, with the same attempt. When that is no use,
+// either, the client asks again.
 func TestLostAnswerOfTheStore(t *testing.T) {
 	t.Parallel()
+	for _, window := range []time.Duration{0, -1} {
+		h := newHouse(t)
+		token := requireTokens(t, h.as("first", byLogin)).refresh()
+		m := &mumbling{h.memory, 1, func() {}}
+		var err error
+		h.server, err = oauth.New(m, &h.clients, oauth.Config{Issuer: issuer, Prefix: "paym", Now: h.clock.now, ReplayWindow: window})
+		require.NoError(t, err)
+		a := requireTokens(t, h.as("first", byToken+token))
+		_, err = h.server.Verify(t.Context(), a.access())
+		require.NoError(t, err)
+		m.times = 2
+		requireError(t, h.as("first", byToken+a.refresh()), 503, "temporarily_unavailable")
+		again := h.as("first", byToken+a.refresh())
+		require.Equal(t, window == 0, again.Code == 200)
+	}
+}
+
+// Nobody asks again when the grant was revoked in between, or when there is no
+// more time.
+func TestLostAnswerOfTheStoreWithoutASecondOne(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
-	token := requireTokens(t, h.as("first", byLogin)).refresh()
-	sound := h.server
+	a := requireTokens(t, h.as("first", byLogin))
+	m := &mumbling{h.memory, 1, func() {
+		_, err := h.memory.RevokeGrants(context.Background(), oauth.Filter{ClientID: "first"}, h.clock.now())
+		require.NoError(t, err)
+	}}
 	var err error
-	h.server, err = oauth.New(mumbling{h.memory}, &h.clients, oauth.Config{Issuer: issuer, Prefix: "paym", Now: h.clock.now})
+	h.server, err = oauth.New(m, &h.clients, oauth.Config{Issuer: issuer, Prefix: "paym", Now: h.clock.now})
 	require.NoError(t, err)
-	requireError(t, h.as("first", byToken+token), 503, "temporarily_unavailable")
-	h.server = sound
-	a := requireTokens(t, h.as("first", byToken+token))
-	_, err = h.server.Verify(t.Context(), a.access())
-	require.NoError(t, err)
+	b := h.as("first", byToken+a.refresh())
+	if b.Code == 200 { // as the contract allows
+		h.dead(b.access(), b.refresh())
+	}
+	h.dead(a.access(), a.refresh())
 }
 
 // A store that hangs is waited for, but not for ever.

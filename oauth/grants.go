@@ -27,7 +27,42 @@ func (s *Server) passwordGrant(ctx context.Context, c Client, f form) (tokenResp
 		return tokenResponse{}, rejected
 	}
 	subject := Subject{Kind: SubjectUser, ID: user.Subject}
-	return s.begin(ctx, c, subject, granted, c.may(GrantRefreshToken))
+	answer, rejected := s.begin(ctx, c, subject, granted, c.may(GrantRefreshToken))
+	if rejected != nil {
+		return tokenResponse{}, rejected
+	}
+	stands, err := s.loginStands(ctx, user, name, password)
+	if err == nil && !stands {
+		err = s.revokeGrant(ctx, answer.grantID, s.now())
+	}
+	switch {
+	case err != nil:
+		return tokenResponse{}, unavailable(err)
+	case !stands:
+		return tokenResponse{}, s.loginFailed(c)
+	}
+	s.announce(Event{Kind: EventIssued, ClientID: c.ID, Subject: subject, GrantID: answer.grantID})
+	return answer, nil
+}
+
+// loginStands looks at the user once more now that the grant is stored. Whoever
+// changes a password or closes an account, and calls RevokeSubject after that,
+// has either revoked this grant, or had changed the user before it was stored.
+func (s *Server) loginStands(ctx context.Context, before User, name, password string) (bool, error) {
+	ctx, cancel := settling(ctx)
+	defer cancel()
+	user, err := s.cfg.Users.ByName(ctx, name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	case err != nil || user == before:
+		return err == nil, err
+	case user.Subject != before.Subject || user.Disabled || user.PasswordHash == "":
+		return false, nil
+	}
+	// Another password, or another hash of the same one.
+	stands, _, err := s.cfg.Passwords.Verify(ctx, user.PasswordHash, password)
+	return stands, err
 }
 
 func (s *Server) login(ctx context.Context, c Client, name, password string) (User, *Error) {
@@ -49,7 +84,7 @@ func (s *Server) login(ctx context.Context, c Client, name, password string) (Us
 		return User{}, s.loginFailed(c)
 	}
 	if outdated {
-		s.renew(ctx, user, password)
+		user.PasswordHash = s.renew(ctx, user, password)
 	}
 	return user, nil
 }
@@ -59,16 +94,18 @@ func (s *Server) loginFailed(c Client) *Error {
 	return invalidGrant(nil)
 }
 
-// renew replaces a hash that is out of date, now that the password is known.
-// It may fail: the next login tries again.
-func (s *Server) renew(ctx context.Context, user User, password string) {
+// renew replaces a hash that is out of date, now that the password is known, and
+// returns the new one. It may fail: the next login tries again.
+func (s *Server) renew(ctx context.Context, user User, password string) string {
 	hash, err := s.cfg.Passwords.Hash(ctx, password)
 	if err == nil {
 		err = s.cfg.Users.SetPasswordHash(ctx, user.Subject, user.PasswordHash, hash)
 	}
 	if err != nil {
 		s.cfg.Logger.WarnContext(ctx, "oauth: password hash not renewed", "subject", user.Subject, "error", err)
+		return user.PasswordHash
 	}
+	return hash
 }
 
 // clientCredentialsGrant is RFC 6749 section 4.4: the client speaks for itself,
@@ -81,5 +118,10 @@ func (s *Server) clientCredentialsGrant(ctx context.Context, c Client, f form) (
 	if rejected != nil {
 		return tokenResponse{}, rejected
 	}
-	return s.begin(ctx, c, Subject{Kind: SubjectClient, ID: c.ID}, granted, false)
+	subject := Subject{Kind: SubjectClient, ID: c.ID}
+	answer, rejected := s.begin(ctx, c, subject, granted, false)
+	if rejected == nil {
+		s.announce(Event{Kind: EventIssued, ClientID: c.ID, Subject: subject, GrantID: answer.grantID})
+	}
+	return answer, rejected
 }

@@ -24,8 +24,13 @@ func settled(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
-	return settling, cancel, nil
+	ctx, cancel := settling(ctx)
+	return ctx, cancel, nil
+}
+
+// settling returns the context to go on with when something was stored already.
+func settling(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), settle)
 }
 
 // begin stores a new grant with its first tokens and answers with them.
@@ -36,7 +41,7 @@ func (s *Server) begin(ctx context.Context, c Client, subject Subject, granted s
 	}
 	now := s.now()
 	g := Grant{ID: id.String(), Subject: subject, ClientID: c.ID, Scope: granted, CreatedAt: now}
-	answer := tokenResponse{AccessToken: s.access.Generate()}
+	answer := tokenResponse{AccessToken: s.access.Generate(), grantID: g.ID}
 	lifetime := or(c.AccessLifetime, s.cfg.AccessLifetime)
 	g.ExpiresAt = after(now, lifetime)
 	if refreshable {
@@ -56,8 +61,30 @@ func (s *Server) begin(ctx context.Context, c Client, subject Subject, granted s
 	if err := s.store.CreateGrant(ctx, g, first...); err != nil {
 		return tokenResponse{}, unavailable(fmt.Errorf("oauth: create grant: %w", err))
 	}
-	s.announce(Event{Kind: EventIssued, ClientID: c.ID, Subject: subject, GrantID: g.ID})
 	return complete(answer, access, now), nil
+}
+
+// revokeGrant revokes one grant, whether or not the client still waits for that.
+func (s *Server) revokeGrant(ctx context.Context, id string, at time.Time) error {
+	ctx, cancel := settling(ctx)
+	defer cancel()
+	if _, err := s.store.RevokeGrants(ctx, Filter{GrantID: id}, at); err != nil {
+		return fmt.Errorf("oauth: revoke: %w", err)
+	}
+	return nil
+}
+
+// spend is Spend of the store. If its answer is lost, the same attempt asks
+// again: it is First again if it was the first time.
+func (s *Server) spend(ctx context.Context, spend Spend, issue ...Credential) (Spent, error) {
+	spent, err := s.store.Spend(ctx, spend, issue...)
+	if err != nil && ctx.Err() == nil && !isAnswer(err) {
+		spent, err = s.store.Spend(ctx, spend, issue...)
+	}
+	if err != nil && !isAnswer(err) {
+		return Spent{}, fmt.Errorf("oauth: spend: %w", err)
+	}
+	return spent, err
 }
 
 // complete fills in what an answer says about its access token.

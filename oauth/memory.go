@@ -13,7 +13,8 @@ import (
 
 // A MemoryStore keeps grants and credentials in memory, for tests and for
 // services whose users sign in anew after every start. It is safe for
-// concurrent use. The zero value is empty and ready.
+// concurrent use. The zero value is empty and ready. What has expired stays
+// until DeleteExpired is called.
 type MemoryStore struct {
 	// byHash is read without a lock. Whoever changes what is in it holds mu
 	// and stores a new entry: an entry never changes.

@@ -79,6 +79,24 @@ func TestPasswordGrantScope(t *testing.T) {
 	}
 }
 
+// A client with a star would be granted what no user was asked for.
+func TestStarsInAClient(t *testing.T) {
+	t.Parallel()
+	for _, change := range []func(c *oauth.Client){
+		func(c *oauth.Client) { c.Scopes = set("*") },
+		func(c *oauth.Client) { c.Scopes = set("profile", "invoices.*") },
+		func(c *oauth.Client) { c.DefaultScopes = set("*") },
+	} {
+		h := newHouse(t)
+		h.register("star", change)
+		for _, form := range []string{byLogin, byClient, byClient + "&scope=*", byClient + "&scope=profile"} {
+			requireError(t, h.as("star", form), 503, "temporarily_unavailable")
+		}
+		require.Empty(t, h.tap.writes())
+		require.Contains(t, h.log.String(), `client \"star\": a scope with a star`)
+	}
+}
+
 func TestReq055_UsernameOrPasswordMissing(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -117,6 +117,102 @@ func TestReq101_RevokedBeforeEachCall(t *testing.T) {
 	}
 }
 
+// meanwhiles are what can happen to somebody who is signing in.
+func meanwhiles() []struct {
+	name  string
+	do    func(h *house)
+	stays bool
+} {
+	return []struct {
+		name  string
+		do    func(h *house)
+		stays bool
+	}{
+		{"another password", func(h *house) {
+			hash, err := cheap().Hash(context.Background(), "another one")
+			require.NoError(h.t, err)
+			h.people.put("ada", oauth.User{Subject: "u1", PasswordHash: hash})
+		}, false},
+		{"no password", func(h *house) { h.people.put("ada", oauth.User{Subject: "u1"}) }, false},
+		{"disabled", func(h *house) {
+			h.people.put("ada", oauth.User{Subject: "u1", PasswordHash: rightHash(), Disabled: true})
+		}, false},
+		{"closed", func(h *house) { h.people.remove("ada") }, false},
+		{"closed, and the name is somebody else's", func(h *house) {
+			h.people.put("ada", oauth.User{Subject: "u5", PasswordHash: rightHash()})
+		}, false},
+		{"another hash of the same password", func(h *house) {
+			hash, err := cheap().Hash(context.Background(), right)
+			require.NoError(h.t, err)
+			h.people.put("ada", oauth.User{Subject: "u1", PasswordHash: hash})
+		}, true},
+		{"nothing", func(*house) {}, true},
+	}
+}
+
+// Requirement 100, and 184: whoever signs in while the password is changed or
+// the account closed gets nothing that outlives "log out everywhere".
+func TestReq100_184_LoginOvertaken(t *testing.T) {
+	t.Parallel()
+	for _, c := range meanwhiles() {
+		for _, where := range []string{"Passwords.Verify", "Store.CreateGrant"} {
+			t.Run(c.name+" before "+where, func(t *testing.T) {
+				t.Parallel()
+				h := newHouse(t)
+				wrong := h.as("first", login("ada", "wrong"))
+				h.tap.do(func(call string) error {
+					if call == where {
+						h.tap.do(nil)
+						c.do(h)
+						_, err := h.server.RevokeSubject(context.Background(), "u1")
+						require.NoError(t, err)
+					}
+					return nil
+				})
+				a := h.as("first", byLogin)
+				if c.stays {
+					requireTokens(t, a)
+					require.Equal(t, oauth.EventIssued, h.kinds()[len(h.kinds())-1])
+					return
+				}
+				requireSame(t, wrong, a)
+				require.Equal(t, []oauth.EventKind{oauth.EventLoginFailed, oauth.EventLoginFailed}, h.kinds())
+				h.noneAlive("u1")
+			})
+		}
+	}
+}
+
+// noneAlive asserts that every grant of a user is revoked.
+func (h *house) noneAlive(subject string) {
+	h.t.Helper()
+	grants, err := h.memory.Grants(h.t.Context(), oauth.Filter{Subject: user(subject)}, oauth.Page{Limit: 1000})
+	require.NoError(h.t, err)
+	for _, g := range grants {
+		require.NotZero(h.t, g.RevokedAt)
+	}
+}
+
+// The same with many who sign in at once.
+func TestReq100_184_LoginsRacingTheClosingOfAnAccount(t *testing.T) {
+	t.Parallel()
+	for _, c := range meanwhiles()[:4] {
+		for range 25 {
+			h := newHouse(t)
+			together(5, func(i int) {
+				if i > 0 {
+					h.as("first", byLogin)
+					return
+				}
+				c.do(h)
+				_, err := h.server.RevokeSubject(t.Context(), "u1")
+				require.NoError(t, err)
+			})
+			h.noneAlive("u1")
+		}
+	}
+}
+
 // Who is overtaken between looking and spending is told like everybody who
 // comes second.
 func TestReq094_OvertakenBeforeSpending(t *testing.T) {

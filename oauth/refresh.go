@@ -100,14 +100,14 @@ func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Erro
 		return tokenResponse{}, unavailable(err)
 	}
 	defer cancel()
-	spent, err := s.store.Spend(ctx, Spend{
+	spent, err := s.spend(ctx, Spend{
 		Hash: r.credential.Hash, ClientID: r.client.ID, At: r.now, Attempt: attempt,
 	}, access, refresh)
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrRevoked), errors.Is(err, ErrExpired):
+	case isAnswer(err):
 		return tokenResponse{}, invalidGrant(err)
 	case err != nil:
-		return tokenResponse{}, unavailable(fmt.Errorf("oauth: spend: %w", err))
+		return tokenResponse{}, unavailable(err)
 	case !spent.First:
 		return s.replay(ctx, r, spent.Attempt, spent.At)
 	}
@@ -141,7 +141,7 @@ func (s *Server) replay(ctx context.Context, r refreshing, attempt Attempt, at t
 			return complete(answer, access, r.now), nil
 		}
 	}
-	if err := s.revokeGrant(ctx, r.grant, r.now); err != nil {
+	if err := s.revokeGrant(ctx, r.grant.ID, r.now); err != nil {
 		return tokenResponse{}, unavailable(err)
 	}
 	s.announce(Event{Kind: EventRefreshReuse, ClientID: r.client.ID, Subject: r.grant.Subject, GrantID: r.grant.ID})

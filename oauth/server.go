@@ -17,7 +17,9 @@ import (
 // for concurrent use.
 type Users interface {
 	// ByName returns the user who signs in under this name, or an error that
-	// matches ErrNotFound. What is the same name is for the host to say.
+	// matches ErrNotFound. What is the same name is for the host to say. It is
+	// asked again when the tokens are stored, in case that the password was
+	// changed meanwhile.
 	ByName(ctx context.Context, name string) (User, error)
 
 	// Active reports whether the user with this subject still exists and is
@@ -273,7 +275,8 @@ func belong(c *Credential, g *Grant, h Hash) bool {
 
 // RevokeSubject revokes everything that was ever granted to a user, and
 // returns how many grants that were: "log out everywhere", and what to call
-// when a password changes or an account is closed.
+// after a password was changed or an account closed. In that order nobody who
+// signs in at the same time with what was valid before is left with a token.
 func (s *Server) RevokeSubject(ctx context.Context, subject string) (int, error) {
 	if subject == "" {
 		return 0, ErrNotFound

@@ -34,6 +34,8 @@ type tokenResponse struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
+
+	grantID string // for the Server itself
 }
 
 // token decides: transport, client, grant type, and then the grant.
@@ -123,8 +125,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody to tell
 }
 
-// secondsUntil is what expires_in says: whole seconds, rounded up, and 1 of
-// what is over already, since clients cannot read less.
+// secondsUntil is what expires_in says: whole seconds, rounded up so that an
+// answer that is given again soon is the same, and 1 of what is over already,
+// since clients cannot read less.
 func secondsUntil(t, now time.Time) int64 {
 	return max(1, int64((t.Sub(now)+time.Second-1)/time.Second))
 }
