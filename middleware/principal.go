@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"reflect"
 	"time"
+	"unsafe"
 
 	"github.com/latchwork/latchwork/scope"
 )
@@ -103,8 +104,11 @@ type binding struct {
 	// header map that it read. A handler may hand the context on to a request
 	// of its own making, with another credential in another header: that one
 	// is authenticated by itself.
-	guard  *Guard
-	header http.Header // held, so that no other map gets its address
+	guard *Guard
+
+	// Holds the map, so that no other one gets its address, but not as a map:
+	// whoever prints a context would print the credential.
+	header unsafe.Pointer
 }
 
 type bindingKey struct{}
@@ -125,7 +129,7 @@ func bindingFrom(ctx context.Context) *binding {
 // bound returns the binding that this Guard made for this very request.
 func (g *Guard) bound(r *http.Request) *binding {
 	b := bindingFrom(r.Context())
-	if b == nil || b.guard != g || headerIdentity(b.header) != headerIdentity(r.Header) {
+	if b == nil || b.guard != g || b.header != headerIdentity(r.Header) {
 		return nil
 	}
 	return b
@@ -134,10 +138,10 @@ func (g *Guard) bound(r *http.Request) *binding {
 // bind returns the request with the principal in its context.
 func (g *Guard) bind(r *http.Request, p Principal, includes []string) *http.Request {
 	return r.WithContext(&binding{
-		Context: r.Context(), principal: p, includes: includes, guard: g, header: r.Header,
+		Context: r.Context(), principal: p, includes: includes, guard: g, header: headerIdentity(r.Header),
 	})
 }
 
 // headerIdentity tells header maps apart. http.Request.WithContext and
 // http.StripPrefix keep the map, so the request stays the same request.
-func headerIdentity(h http.Header) uintptr { return reflect.ValueOf(h).Pointer() }
+func headerIdentity(h http.Header) unsafe.Pointer { return reflect.ValueOf(h).UnsafePointer() }

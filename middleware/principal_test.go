@@ -1,8 +1,10 @@
 package middleware_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -120,4 +122,23 @@ func ExamplePrincipalFrom() {
 	handler(w, r)
 	fmt.Println(w.Body)
 	// Output: hello, key 42
+}
+
+// Contexts end up in logs.
+func TestContextsPrintWithoutTheCredential(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	key := h.key("users.view")
+	var logs bytes.Buffer
+	h.guard.Require("users.view")(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		for _, ctx := range []context.Context{r.Context(), ctx, middleware.WithPrincipal(r.Context(), middleware.Principal{})} {
+			fmt.Fprintf(&logs, "%v %+v %#v %s", ctx, ctx, ctx, ctx)
+			slog.New(slog.NewTextHandler(&logs, nil)).Info("request", "context", ctx)
+			slog.New(slog.NewJSONHandler(&logs, nil)).Info("request", "context", ctx)
+		}
+	})).ServeHTTP(nil, request(http.MethodGet, "/", "Bearer "+key))
+	require.Contains(t, logs.String(), "middleware.binding")
+	require.NotContains(t, logs.String(), key)
 }
