@@ -97,6 +97,7 @@ func TestZeroGuardRefusesEverything(t *testing.T) {
 	key := newHouse(t).key("*")
 	requireRejected(t, send(guard.RequireType("admin"), request(http.MethodGet, "/", "Bearer "+key)), 401, "invalid_token")
 	requireRejected(t, send(guard.Optional, request(http.MethodGet, "/", "Bearer "+key)), 401, "invalid_token")
+	requireRejected(t, send(guard.Optional, request(http.MethodGet, "/")), 401, "missing_token")
 	require.Panics(t, func() { guard.Require("users.view") })
 	_, rejected := guard.Check(request(http.MethodGet, "/"), middleware.AllOf("users.view"))
 	require.Equal(t, "missing_token", rejected.Code)

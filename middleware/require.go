@@ -85,12 +85,13 @@ func (g *Guard) resource(p Principal, byMethod map[string]Requirement, method st
 }
 
 // Optional lets requests without a credential pass, without a Principal. A bad
-// credential is refused as everywhere.
+// credential is refused as everywhere, and so is every request by the zero
+// Guard.
 func (g *Guard) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, rejected := g.authenticate(r)
 		anonymous := r.Header["Authorization"] == nil && (g.keyHeader == "" || r.Header[g.keyHeader] == nil)
-		if anonymous && rejected != nil && rejected.Code == CodeMissingToken {
+		if anonymous && rejected != nil && rejected.Code == CodeMissingToken && len(g.credentials) > 0 {
 			next.ServeHTTP(w, r)
 			return
 		}
