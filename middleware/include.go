@@ -1,43 +1,61 @@
 package middleware
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // RequireIncludes guards what ?include= may pull in: relations maps each name
 // that may be asked for to the permission it needs. An unknown name is refused
 // with 400, a missing permission with 403, on every method. The handler gets
-// what was let through from IncludesFrom. It stands inside Require, which says
-// what the resource itself needs; alone it demands no more than an API key of
-// Config.KeyTypes. It panics like Require.
+// what was let through from IncludesFrom. It stands inside Require or
+// RequireType, which say what the resource itself needs; alone it demands no
+// more than an API key of Config.KeyTypes. It panics if a permission is
+// malformed, or if Config.Catalog does not know it.
 func (g *Guard) RequireIncludes(relations map[string]string) func(http.Handler) http.Handler {
 	relations = maps.Clone(relations)
 	names := slices.Sorted(maps.Keys(relations))
-	for _, permission := range relations {
-		g.mustKnow(AllOf(permission))
+	for _, name := range names {
+		if err := inCatalog(g.catalog, mustBePermissions([]string{relations[name]})); err != nil {
+			panic(err.Error())
+		}
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			p, rejected := g.authenticate(r)
+			b := g.bound(r)
+			needed := Requirement{kind: KindKey}
+			if b != nil && b.admitted { // also by RequireType
+				needed.keyType = p.KeyType
+			}
 			if rejected == nil {
-				rejected = g.judge(p, Requirement{kind: KindKey})
+				rejected = g.judge(p, needed)
 			}
 			var includes []string
 			if rejected == nil {
 				includes, rejected = g.includes(r, p, relations, names)
 			}
-			if rejected == nil && len(includes) > 0 {
-				r = g.bind(r, p, includes)
+			// Not those of a RequireIncludes further out: it may have seen
+			// another query.
+			if rejected == nil && (b == nil || !b.admitted || len(includes)+len(b.includes) > 0) {
+				r = g.bind(r, p, true, includes)
 			}
-			g.serve(w, r, next, p, rejected)
+			needed.explain(rejected)
+			g.serve(w, r, next, rejected)
 		})
 	}
 }
+
+// maxUnknown is how many unknown includes a Rejection names, and maxInclude how
+// many bytes of each.
+const (
+	maxUnknown = 10
+	maxInclude = 64
+)
 
 // includes reads the query and judges what it asks for.
 func (g *Guard) includes(r *http.Request, p Principal, relations map[string]string, names []string) ([]string, *Rejection) {
@@ -48,20 +66,25 @@ func (g *Guard) includes(r *http.Request, p Principal, relations map[string]stri
 	if err != nil {
 		return nil, g.badQuery(Rejection{Message: "The query cannot be read.", Err: err}, p)
 	}
-	var includes, needed []string
+	var includes, needed, unknown []string
 	for _, value := range query["include"] {
 		if value == "" {
 			continue
 		}
 		for name := range strings.SplitSeq(value, ",") {
 			permission, ok := relations[name]
-			if !ok {
-				return nil, g.unknownInclude(name, names, p)
-			}
-			if !slices.Contains(includes, name) {
+			switch {
+			case !ok:
+				unknown = appendUnknown(unknown, name)
+			case !slices.Contains(includes, name):
 				includes, needed = append(includes, name), append(needed, permission)
 			}
 		}
+	}
+	if len(unknown) > 0 {
+		return nil, g.badQuery(Rejection{
+			Message: "There is no include " + quoted(unknown) + ".", Unknown: unknown, Allowed: slices.Clone(names),
+		}, p)
 	}
 	if missing := p.Permissions.Missing(needed...); len(missing) > 0 {
 		return nil, g.insufficient(missing, p.ClientAddr)
@@ -69,13 +92,23 @@ func (g *Guard) includes(r *http.Request, p Principal, relations map[string]stri
 	return includes, nil
 }
 
-func (g *Guard) unknownInclude(name string, names []string, p Principal) *Rejection {
-	if len(name) > 64 {
-		name = strings.ToValidUTF8(name[:64], "")
+// appendUnknown adds a name that is not there yet, within bounds.
+func appendUnknown(unknown []string, name string) []string {
+	if len(name) > maxInclude {
+		name = strings.ToValidUTF8(name[:maxInclude], "")
 	}
-	return g.badQuery(Rejection{
-		Message: fmt.Sprintf("There is no include %q.", name), Include: name, Allowed: names,
-	}, p)
+	if len(unknown) == maxUnknown || slices.Contains(unknown, name) {
+		return unknown
+	}
+	return append(unknown, name)
+}
+
+func quoted(names []string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = strconv.Quote(name)
+	}
+	return strings.Join(all, ", ")
 }
 
 // badQuery is an invalid_request without a challenge: the credential was fine.

@@ -7,41 +7,42 @@ import (
 )
 
 // WritePaymenterRejection is a Config.Reject for clients that were written for
-// a Paymenter panel: the bodies are those of its API. Status and headers stay
-// ours, which are stricter; what Paymenter does not know has a body in the same
-// manner.
+// a Paymenter panel: the bodies are those of its API, and where access tokens
+// are needed those of its /api/me. Status and headers stay ours, which are
+// stricter; what Paymenter does not know has a body in the same manner.
 func WritePaymenterRejection(w http.ResponseWriter, _ *http.Request, rej Rejection) {
-	type message struct {
-		Message string `json:"message"`
-	}
-	switch rej.Code {
-	case CodeMissingToken:
+	forTokens := rej.Needed == KindUser || rej.Needed == KindClient
+	message := rej.Message
+	switch {
+	case rej.Code == CodeUserRequired, rej.Code == CodeClientRequired,
+		forTokens && (rej.Code == CodeMissingToken || rej.Code == CodeInvalidToken):
+		message = "Unauthenticated."
+	case rej.Code == CodeMissingToken:
 		writeJSON(w, rej, struct {
 			Error string `json:"error"`
 		}{"The request is missing a valid bearer token."})
-	case CodeInvalidToken:
-		writeJSON(w, rej, message{"The provided API key is invalid or has been disabled."})
-	case CodeWrongKeyType, CodeUserRequired, CodeClientRequired, CodeIPNotAllowed, CodeIPUnknown:
-		writeJSON(w, rej, message{"You do not have permission to access this resource."})
-	case CodeInsufficientScope:
-		writeJSON(w, rej, message{"This action is unauthorized."})
-	case CodeInvalidRequest:
-		writeJSON(w, rej, message{paymenterInclude(rej)})
-	default:
-		writeJSON(w, rej, message{rej.Message})
+		return
+	case rej.Code == CodeInvalidToken:
+		message = "The provided API key is invalid or has been disabled."
+	case rej.Code == CodeWrongKeyType, rej.Code == CodeIPNotAllowed, rej.Code == CodeIPUnknown:
+		message = "You do not have permission to access this resource."
+	case rej.Code == CodeInsufficientScope && forTokens:
+		message = "Invalid scope(s) provided."
+	case rej.Code == CodeInsufficientScope:
+		message = "This action is unauthorized."
+	case len(rej.Unknown) > 0:
+		message = paymenterInclude(rej)
 	}
+	writeJSON(w, rej, struct {
+		Message string `json:"message"`
+	}{message})
 }
 
-// paymenterInclude says what Paymenter says of an include that it does not
-// know. Other requests are malformed in ways of our own.
+// paymenterInclude says what Paymenter says of includes that it does not know.
 func paymenterInclude(rej Rejection) string {
-	switch {
-	case rej.Include == "":
-		return rej.Message
-	case len(rej.Allowed) == 0:
-		return fmt.Sprintf("Requested include(s) `%s` are not allowed. There are no allowed includes.", rej.Include)
-	default:
-		return fmt.Sprintf("Requested include(s) `%s` are not allowed. Allowed include(s) are `%s`.",
-			rej.Include, strings.Join(rej.Allowed, ", "))
+	allowed := "There are no allowed includes."
+	if len(rej.Allowed) > 0 {
+		allowed = fmt.Sprintf("Allowed include(s) are `%s`.", strings.Join(rej.Allowed, ", "))
 	}
+	return fmt.Sprintf("Requested include(s) `%s` are not allowed. %s", strings.Join(rej.Unknown, ", "), allowed)
 }

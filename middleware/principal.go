@@ -84,7 +84,8 @@ func WithPrincipal(ctx context.Context, p Principal) context.Context {
 
 // IncludesFrom returns the relations of ?include= that RequireIncludes let
 // through, in the order asked for. Without RequireIncludes around the handler
-// there are none, whatever the query says.
+// there are none, whatever the query says. They go with the Principal that they
+// were held against: another Guard inside, which finds its own, drops them.
 func IncludesFrom(ctx context.Context) []string {
 	b := bindingFrom(ctx)
 	if b == nil {
@@ -98,7 +99,8 @@ type binding struct {
 	context.Context //nolint:containedctx // it is a context
 
 	principal Principal
-	includes  []string
+	admitted  bool     // by a requirement, and not merely authenticated
+	includes  []string // that RequireIncludes let through
 
 	// The Guard that authenticated the request, and the identity of the
 	// header map that it read. A handler may hand the context on to a request
@@ -136,10 +138,19 @@ func (g *Guard) bound(r *http.Request) *binding {
 }
 
 // bind returns the request with the principal in its context.
-func (g *Guard) bind(r *http.Request, p Principal, includes []string) *http.Request {
+func (g *Guard) bind(r *http.Request, p Principal, admitted bool, includes []string) *http.Request {
 	return r.WithContext(&binding{
-		Context: r.Context(), principal: p, includes: includes, guard: g, header: headerIdentity(r.Header),
+		Context: r.Context(), principal: p, admitted: admitted, includes: includes, guard: g, header: headerIdentity(r.Header),
 	})
+}
+
+// admit binds the principal of a request that a requirement lets pass, unless
+// that is done.
+func (g *Guard) admit(r *http.Request, p Principal) *http.Request {
+	if b := g.bound(r); b != nil && b.admitted {
+		return r
+	}
+	return g.bind(r, p, true, nil)
 }
 
 // headerIdentity tells header maps apart. http.Request.WithContext and

@@ -44,8 +44,13 @@ type Rejection struct {
 	// includes of an unknown one.
 	Allowed []string
 
-	// Include is the include that is not known.
-	Include string
+	// Unknown names the includes that are not known, at most ten of them.
+	Unknown []string
+
+	// Needed is the kind of credential that is accepted here, for renderers
+	// that speak to users of an API and to those of access tokens in different
+	// ways. Zero: that is not decided here, as in Optional.
+	Needed Kind
 
 	// ClientAddr is where the request came from, as far as that is known.
 	ClientAddr netip.Addr

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+
+	"github.com/latchwork/latchwork/scope"
 )
 
 // Require lets API keys of Config.KeyTypes pass that hold all these
@@ -68,7 +70,11 @@ func (g *Guard) Resource(name string) func(http.Handler) http.Handler {
 			if rejected == nil {
 				rejected = g.resource(p, byMethod, r.Method)
 			}
-			g.serve(w, r, next, p, rejected)
+			if rejected == nil {
+				r = g.admit(r, p)
+			}
+			view.explain(rejected)
+			g.serve(w, r, next, rejected)
 		})
 	}
 }
@@ -95,7 +101,10 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		g.serve(w, r, next, p, rejected)
+		if rejected == nil && g.bound(r) == nil {
+			r = g.bind(r, p, false, nil)
+		}
+		g.serve(w, r, next, rejected)
 	})
 }
 
@@ -106,11 +115,10 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirement) (Principal, *Rejection) {
 	p, rejected := g.authenticate(r)
 	if rejected != nil {
-		rejected.Challenge = requirement.challenge(*rejected)
-	} else {
-		rejected = g.Authorize(r.Context(), p, requirement, more...)
+		requirement.explain(rejected)
+		return Principal{}, rejected
 	}
-	if rejected != nil {
+	if rejected = g.Authorize(r.Context(), p, requirement, more...); rejected != nil {
 		return Principal{}, rejected
 	}
 	return p, nil
@@ -128,7 +136,7 @@ func (g *Guard) Authorize(_ context.Context, p Principal, requirement Requiremen
 			return g.rejection(Rejection{Code: CodeUnavailable, Err: err}, p.ClientAddr)
 		}
 		if rejected := g.judge(p, requirement); rejected != nil {
-			rejected.Challenge = requirement.challenge(*rejected)
+			requirement.explain(rejected)
 			return rejected
 		}
 	}
@@ -144,23 +152,21 @@ func (g *Guard) handler(requirement Requirement) func(http.Handler) http.Handler
 			if rejected == nil {
 				rejected = g.judge(p, requirement)
 			}
-			if rejected != nil {
-				rejected.Challenge = requirement.challenge(*rejected)
+			if rejected == nil {
+				r = g.admit(r, p)
 			}
-			g.serve(w, r, next, p, rejected)
+			requirement.explain(rejected)
+			g.serve(w, r, next, rejected)
 		})
 	}
 }
 
 // serve ends every way through the Guard: with the rejection, or with the
-// handler and the Principal bound to its request.
-func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler, p Principal, rejected *Rejection) {
+// handler.
+func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler, rejected *Rejection) {
 	if rejected != nil {
 		g.reject(w, r, *rejected)
 		return
-	}
-	if g.bound(r) == nil {
-		r = g.bind(r, p, nil)
 	}
 	next.ServeHTTP(w, r)
 }
@@ -174,13 +180,19 @@ func (g *Guard) mustKnow(r Requirement) {
 
 // knows says why a requirement can never be fulfilled, or nil.
 func (g *Guard) knows(r Requirement) error {
-	catalog := g.catalog
 	if r.kind != KindKey {
-		catalog = g.scopes
-	} else if r.keyType == "" && len(g.keyTypes) == 0 {
+		return inCatalog(g.scopes, r.permissions)
+	}
+	if r.keyType == "" && len(g.keyTypes) == 0 {
 		return errors.New("middleware: Config.KeyTypes is empty, so no key would pass: set it or use RequireType")
 	}
-	for _, name := range r.permissions {
+	return inCatalog(g.catalog, r.permissions)
+}
+
+// inCatalog names the first that a catalogue does not have. A nil one is not
+// asked.
+func inCatalog(catalog *scope.Catalog, names []string) error {
+	for _, name := range names {
 		if catalog == nil || catalog.Has(name) {
 			continue
 		}

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -165,6 +166,66 @@ func TestIncludesWithoutTheGuardAreNone(t *testing.T) {
 		require.Nil(t, middleware.IncludesFrom(r.Context()))
 	})).ServeHTTP(nil, request(http.MethodGet, "/?include=orders", "Bearer "+h.key("*")))
 	require.Nil(t, middleware.IncludesFrom(t.Context()))
+}
+
+func TestIncludesWithinRequireType(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	reseller := "Bearer " + h.issue(apikey.Spec{Type: "reseller", Permissions: scope.MustParseSet("orders.view")}).Secret.Reveal()
+	includes := h.guard.RequireIncludes(map[string]string{"orders": "orders.view", "user": "users.view"})
+	outer := h.guard.RequireType("reseller")
+	for _, protect := range map[string]func(http.Handler) http.Handler{
+		"type":           func(next http.Handler) http.Handler { return outer(includes(next)) },
+		"optional, type": func(next http.Handler) http.Handler { return h.guard.Optional(outer(includes(next))) },
+	} {
+		requirePass(t, send(protect, request(http.MethodGet, "/?include=orders", reseller)))
+		requireRejected(t, send(protect, request(http.MethodGet, "/?include=user", reseller)), 403, "insufficient_scope")
+		requireRejected(t, send(protect, request(http.MethodGet, "/", "Bearer "+h.key("*"))), 403, "wrong_key_type")
+	}
+	optional := func(next http.Handler) http.Handler { return h.guard.Optional(includes(next)) }
+	requireRejected(t, send(optional, request(http.MethodGet, "/?include=orders", reseller)), 403, "wrong_key_type")
+
+	// Nobody has to list types in Config.KeyTypes for that.
+	types := newHouse(t, func(c *middleware.Config) { c.KeyTypes = nil })
+	require.NotPanics(t, func() { types.guard.RequireIncludes(map[string]string{"orders": "orders.view"}) })
+}
+
+// Each RequireIncludes looks at the query by itself, which somebody in between
+// may have changed.
+func TestIncludesWithinIncludes(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	key := "Bearer " + h.key("*")
+	includes := h.guard.RequireIncludes(map[string]string{"orders": "orders.view", "user": "users.view"})
+	for inner, want := range map[string][]string{"": nil, "page=2": nil, "include=": nil, "include=user": {"user"}} {
+		rewrite := func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				require.Equal(t, []string{"orders"}, middleware.IncludesFrom(r.Context()))
+				r = r.WithContext(r.Context())
+				r.URL = &url.URL{Path: r.URL.Path, RawQuery: inner}
+				next.ServeHTTP(w, r)
+			})
+		}
+		var got []string
+		protect := func(next http.Handler) http.Handler {
+			return includes(rewrite(includes(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				got = middleware.IncludesFrom(r.Context())
+				next.ServeHTTP(w, r)
+			}))))
+		}
+		requirePass(t, send(protect, request(http.MethodGet, "/?include=orders", key)))
+		require.Equal(t, want, got, inner)
+	}
+	// A Require inside keeps them.
+	var got []string
+	protect := func(next http.Handler) http.Handler {
+		return includes(h.guard.Require("users.view")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got = middleware.IncludesFrom(r.Context())
+			next.ServeHTTP(w, r)
+		})))
+	}
+	requirePass(t, send(protect, request(http.MethodGet, "/?include=orders", key)))
+	require.Equal(t, []string{"orders"}, got)
 }
 
 func TestRequireIncludesAlone(t *testing.T) {

@@ -72,11 +72,14 @@ func mustBePermissions(names []string) []string {
 	return slices.Clone(names)
 }
 
-// challenge adds to a rejection's challenge which scope a token would need,
-// RFC 6750 section 3.
-func (r Requirement) challenge(rejected Rejection) string {
-	if r.kind == KindKey || rejected.Challenge == "" || rejected.Code == CodeInvalidRequest {
-		return rejected.Challenge
+// explain adds to a rejection, if there is one, which kind of credential was
+// needed and, to its challenge, which scope, RFC 6750 section 3.
+func (r Requirement) explain(rejected *Rejection) {
+	if rejected == nil {
+		return
 	}
-	return rejected.Challenge + `, scope="` + strings.Join(r.permissions, " ") + `"`
+	rejected.Needed = r.kind
+	if r.kind != KindKey && rejected.Challenge != "" && rejected.Code != CodeInvalidRequest {
+		rejected.Challenge += `, scope="` + strings.Join(r.permissions, " ") + `"`
+	}
 }

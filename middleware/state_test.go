@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,6 +153,12 @@ func TestPaymenterBodies(t *testing.T) {
 		{h.guard.Require("users.view"), "/", "Bearer " + reseller, 403, `{"message":"You do not have permission to access this resource."}`},
 		{h.guard.Require("users.view"), "/", "Bearer " + h.key(), 403, `{"message":"This action is unauthorized."}`},
 		{includes, "/?include=x", "Bearer " + h.key(), 400, "{\"message\":\"Requested include(s) `x` are not allowed. Allowed include(s) are `a, b`.\"}"},
+		{includes, "/?include=x,a,y&include=z", "Bearer " + h.key(), 400, "{\"message\":\"Requested include(s) `x, y, z` are not allowed. Allowed include(s) are `a, b`.\"}"},
+		{includes, "/?include=a", "Bearer " + h.key(), 403, `{"message":"This action is unauthorized."}`},
+		{includes, "/?include=%zz", "Bearer " + h.key(), 400, `{"message":"The query cannot be read."}`},
+		{includes, "/", "", 401, `{"error":"The request is missing a valid bearer token."}`},
+		{h.guard.Optional, "/", "Bearer", 401, `{"error":"The request is missing a valid bearer token."}`},
+		{h.guard.Resource("users"), "/", "Bearer " + h.key(), 403, `{"message":"This action is unauthorized."}`},
 		{h.guard.RequireIncludes(nil), "/?include=x", "Bearer " + h.key(), 400, "{\"message\":\"Requested include(s) `x` are not allowed. There are no allowed includes.\"}"},
 		{h.guard.Require("users.view"), "/", "Bearer a b", 400, `{"message":"The credential of the request is malformed."}`},
 	} {
@@ -165,6 +174,73 @@ func TestPaymenterBodies(t *testing.T) {
 	a := send(h.guard.Require("users.view"), request(http.MethodGet, "/", "Bearer "+bound))
 	require.Equal(t, 503, a.Code)
 	require.JSONEq(t, `{"message":"The credential cannot be checked at the moment."}`, a.Body.String())
+}
+
+// What Paymenter's /api/me answers, where it knows no keys.
+func TestPaymenterBodiesForTokens(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(c *middleware.Config) {
+		c.Reject = middleware.WritePaymenterRejection
+		c.Credentials = append(c.Credentials,
+			foreign{prefix: "tok_", principal: middleware.Principal{Kind: middleware.KindUser, Subject: "ada", Permissions: scope.MustParseSet("profile")}},
+			foreign{prefix: "bad_", err: middleware.ErrInvalidCredential})
+	})
+	for _, c := range []struct {
+		protect       func(http.Handler) http.Handler
+		authorization string
+		status        int
+		message       string
+	}{
+		{h.guard.RequireScope("profile"), "", 401, "Unauthenticated."},
+		{h.guard.RequireScope("profile"), "Bearer bad_x", 401, "Unauthenticated."},
+		{h.guard.RequireScope("profile"), "Bearer " + h.key("*"), 403, "Unauthenticated."},
+		{h.guard.RequireAnyScope("invoices"), "Bearer tok_x", 403, "Invalid scope(s) provided."},
+		{h.guard.RequireClientScope("profile"), "Bearer tok_x", 403, "Unauthenticated."},
+		{h.guard.Require("users.view"), "Bearer tok_x", 403, "You do not have permission to access this resource."},
+	} {
+		a := send(c.protect, request(http.MethodGet, "/", c.authorization))
+		require.Equal(t, c.status, a.Code)
+		require.JSONEq(t, `{"message":"`+c.message+`"}`, a.Body.String())
+	}
+}
+
+func TestRejectionsSayWhatWasNeeded(t *testing.T) {
+	t.Parallel()
+	var seen middleware.Rejection
+	h := newHouse(t, func(c *middleware.Config) {
+		c.Reject = func(_ http.ResponseWriter, _ *http.Request, rej middleware.Rejection) {
+			seen = rej
+			slices.Reverse(rej.Allowed) // it is the renderer's own
+		}
+	})
+	needs := func(kind middleware.Kind, protect func(http.Handler) http.Handler) {
+		t.Helper()
+		send(protect, request(http.MethodGet, "/", "Bearer x"))
+		require.Equal(t, kind, seen.Needed)
+		require.Equal(t, "invalid_token", seen.Code)
+	}
+	needs(middleware.KindKey, h.guard.Require("users.view"))
+	needs(middleware.KindKey, h.guard.Resource("users"))
+	needs(middleware.KindKey, h.guard.RequireIncludes(nil))
+	needs(middleware.KindUser, h.guard.RequireScope("profile"))
+	needs(middleware.KindClient, h.guard.RequireClientScope("profile"))
+	needs(0, h.guard.Optional)
+
+	includes := h.guard.RequireIncludes(map[string]string{"a": "users.view", "b": "users.view"})
+	for range 2 {
+		send(includes, request(http.MethodGet, "/?include=x,a,x,y", "Bearer "+h.key()))
+		require.Equal(t, []string{"x", "y"}, seen.Unknown)
+		require.Equal(t, `There is no include "x", "y".`, seen.Message)
+		require.ElementsMatch(t, []string{"a", "b"}, seen.Allowed)
+		require.Equal(t, "b", seen.Allowed[0], "reversed once, and not the next time back again")
+	}
+	var names []string
+	for i := range 50 {
+		names = append(names, strings.Repeat(fmt.Sprint(i), 100))
+	}
+	send(includes, request(http.MethodGet, "/?include="+strings.Join(names, ","), "Bearer "+h.key()))
+	require.Len(t, seen.Unknown, 10)
+	require.Less(t, len(seen.Message), 1000)
 }
 
 func TestOnlyShapelyCredentialsReachTheStore(t *testing.T) {

@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/middleware"
+	"github.com/latchwork/latchwork/scope"
 )
 
 func TestAuthorizationHeader(t *testing.T) {
@@ -153,6 +156,12 @@ func TestKeyHeader(t *testing.T) {
 	empty := request(http.MethodGet, "/")
 	empty.Header.Set("X-API-Key", "")
 	requireRejected(t, send(h.guard.Optional, empty), 401, "missing_token")
+
+	// What else is wrong is said as for any other key.
+	bound := h.issue(apikey.Spec{Permissions: scope.MustParseSet("users.view"), AllowedIPs: listOf("198.51.100.7")})
+	requireRejected(t, with(nil, bound.Secret.Reveal()), 403, "ip_not_allowed")
+	h.spy.Fail(errors.New("boom"))
+	requireRejected(t, with(nil, key), 503, "unavailable")
 
 	tokens := newHouse(t, func(c *middleware.Config) {
 		c.KeyHeader = "X-API-Key"
