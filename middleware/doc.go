@@ -10,9 +10,35 @@
 //	})
 //	mux.Handle("GET /users", guard.Require("users.view")(listUsers))
 //
-// A handler asks [PrincipalFrom] who is calling. For routers that do not speak
-// net/http, [Guard.Check], [Guard.Authenticate] and [Guard.Authorize] decide
-// the same without writing anything.
+// A handler asks [PrincipalFrom] who is calling.
+//
+// # Routers
+//
+// What Require and its like return is ordinary middleware, which chi's With and
+// Use and echo.WrapMiddleware take as it is. In gin, this runs any of it:
+//
+//	func guarded(protect func(http.Handler) http.Handler) gin.HandlerFunc {
+//		return func(c *gin.Context) {
+//			passed := false
+//			protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+//				passed = true
+//				c.Request = r // with the Principal
+//				c.Next()
+//			})).ServeHTTP(c.Writer, c.Request)
+//			if !passed {
+//				c.Abort()
+//			}
+//		}
+//	}
+//
+// Where there is no http.Request, as in gRPC, [Guard.Authenticate] and
+// [Guard.Authorize] decide the same without writing anything, and
+// [WithPrincipal] hands on who it is. [Guard.Check] is both of them for one
+// http.Request.
+//
+// Requirements hold for the handler that they are wrapped around, not for a
+// path. What a router answers by itself no Guard sees: http.ServeMux redirects
+// paths with "//", "." or ".." in them to the clean ones, for everybody.
 //
 // # Order
 //

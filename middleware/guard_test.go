@@ -221,6 +221,83 @@ func ExampleGuard_Require_wrongOrder() {
 	// 204
 }
 
+// A router with a context of its own, as gin is one, runs a Guard's middleware
+// like any other.
+func TestForeignRouter(t *testing.T) {
+	t.Parallel()
+	type routerContext struct {
+		w       http.ResponseWriter
+		r       *http.Request
+		aborted bool
+	}
+	h := newHouse(t)
+	guarded := func(c *routerContext, protect func(http.Handler) http.Handler) {
+		if c.aborted {
+			return
+		}
+		passed := false
+		protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { passed, c.r = true, r })).ServeHTTP(c.w, c.r)
+		c.aborted = !passed
+	}
+	run := func(target, authorization string) (middleware.Principal, []string, *httptest.ResponseRecorder) {
+		w := httptest.NewRecorder()
+		c := &routerContext{w: w, r: request(http.MethodGet, target, authorization)}
+		guarded(c, h.guard.Optional)
+		guarded(c, h.guard.Require("users.view"))
+		guarded(c, h.guard.RequireIncludes(map[string]string{"orders": "orders.view", "user": "users.view"}))
+		p, _ := middleware.PrincipalFrom(c.r.Context())
+		return p, middleware.IncludesFrom(c.r.Context()), w
+	}
+	key := "Bearer " + h.key("users.view")
+	p, includes, w := run("/?include=user", key)
+	require.Equal(t, middleware.KindKey, p.Kind)
+	require.Equal(t, []string{"user"}, includes)
+	require.Equal(t, 1, h.spy.Calls("Find"), "authenticated once")
+	require.Empty(t, w.Header())
+	for target, want := range map[string]int{"/?include=orders": 403, "/?include=x": 400} {
+		_, includes, w = run(target, key)
+		require.Equal(t, want, w.Code)
+		require.Empty(t, includes)
+	}
+	_, _, w = run("/", "Bearer x")
+	require.Equal(t, 401, w.Code)
+	require.Equal(t, 1, strings.Count(w.Body.String(), "invalid_token"), "answered once")
+}
+
+// Where nothing is bound, WithPrincipal hands on what was found.
+func ExampleGuard_Authenticate() {
+	keys, _ := apikey.New(apikey.NewMemoryStore(), apikey.Config{Prefix: "demo"})
+	issued, _ := keys.Create(context.Background(), apikey.Spec{
+		Name: "CI", Type: "admin", Permissions: scope.MustParseSet("users.view"),
+	})
+	guard, _ := middleware.New(middleware.Config{
+		Credentials: []middleware.Authenticator{middleware.Keys(keys)}, KeyTypes: []string{"admin"},
+	})
+	// As an interceptor of gRPC would.
+	intercept := func(ctx context.Context, authorization string, peer netip.Addr) (context.Context, error) {
+		p, rejected := guard.Authenticate(ctx, authorization, peer)
+		if rejected == nil {
+			rejected = guard.Authorize(ctx, p, middleware.AllOf("users.view"))
+		}
+		if rejected != nil {
+			return nil, fmt.Errorf("%s: %s", rejected.Code, rejected.Message)
+		}
+		return middleware.WithPrincipal(ctx, p), nil
+	}
+	for _, authorization := range []string{"Bearer " + issued.Secret.Reveal(), "Bearer x"} {
+		ctx, err := intercept(context.Background(), authorization, netip.MustParseAddr("192.0.2.1"))
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		p, _ := middleware.PrincipalFrom(ctx)
+		fmt.Println(p.Kind, p.Permissions)
+	}
+	// Output:
+	// key users.view
+	// invalid_token: The credential is not valid.
+}
+
 // What a resolver returns beside an error is not the client's address.
 func TestAnErrorIsNoAddress(t *testing.T) {
 	t.Parallel()

@@ -76,8 +76,9 @@ func PrincipalFrom(ctx context.Context) (Principal, bool) {
 	return b.principal, true
 }
 
-// WithPrincipal returns a context with this Principal, for testing handlers
-// without a Guard. No Guard trusts it.
+// WithPrincipal returns a context with this Principal: for testing handlers
+// without a Guard, and for handing on what Guard.Authenticate returned where
+// there is no http.Request. No Guard trusts it.
 func WithPrincipal(ctx context.Context, p Principal) context.Context {
 	return &binding{Context: ctx, principal: p}
 }

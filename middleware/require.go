@@ -109,9 +109,10 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 }
 
 // Check returns who sent a request if that fulfils all the requirements, and
-// otherwise why it must not pass. It writes nothing: this is for routers that
-// do not speak net/http. The Rejection is nil exactly when the request may
-// pass.
+// otherwise why it must not pass. It writes nothing and binds nothing: this is
+// for deciding inside a handler, and for routers that write answers in a way of
+// their own. WriteRejection writes one. The Rejection is nil exactly when the
+// request may pass.
 func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirement) (Principal, *Rejection) {
 	p, rejected := g.authenticate(r)
 	if rejected != nil {
