@@ -48,7 +48,7 @@ func main() {
 }
 
 func promises() []ratio.Case {
-	return slices.Concat(scopeCases(), ipfilterCases(), apikeyCases(), guardCases())
+	return slices.Concat(scopeCases(), ipfilterCases(), apikeyCases(), guardCases(), throttleCases())
 }
 
 // pendingCases and pendingFigures are what the verification cache will keep.
