@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// allPromises draws the lists once: that takes seconds.
+var allPromises = sync.OnceValue(promises)
+
+// The README promises what is measured here, and nothing else.
+func TestREADME(t *testing.T) {
+	data, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(data), "\n## Speed\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, table, found := strings.Cut(section, "|---|---|---|\n")
+	require.True(t, found)
+
+	// Which cases a row of the table is about: those with all these words in
+	// their names that no row before is about.
+	rows := map[string]string{
+		"`scope.Set.Allows`, 24 exact grants":                                                 "scope/24_exact",
+		"the same, 8 grants ending in `*` and 4 with one inside":                              "scope/ mixed",
+		"`ipfilter.List.Contains`, one prefix":                                                "ipfilter/ _1_",
+		"8 to 100,000 random prefixes, for addresses in them and in the networks beside them": "ipfilter/ random !far",
+		"the same, for any other address":                                                     "ipfilter/ random far",
+		"8 to 100,000 prefixes that share their first 8 (IPv4) or 32 (IPv6) bits":             "ipfilter/ shared",
+		"hashing a presented key":                                                             "apikey/hash",
+		"refusing a wrong checksum":                                                           "apikey/refuse",
+	}
+	promised := map[string]string{} // case name to limit
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(line, "|\n "), "|")
+		if len(cells) != 3 {
+			break
+		}
+		what, limit := strings.TrimSpace(cells[0]), strings.TrimSpace(cells[2])
+		words, known := rows[what]
+		require.True(t, known, "nothing is measured for %q", what)
+		delete(rows, what)
+		about := 0
+		for _, c := range allPromises() {
+			if _, taken := promised[c.Name]; !taken && hasWords(c.Name, words) {
+				promised[c.Name] = limit
+				about++
+			}
+		}
+		require.Positive(t, about, "nothing is measured for %q", what)
+	}
+	require.Empty(t, rows, "rows that are not in the README")
+	for _, c := range allPromises() {
+		switch {
+		case c.Limit > 0:
+			require.Equal(t, promised[c.Name], fmt.Sprintf("%.1f", c.Limit), c.Name)
+			require.Zero(t, c.MaxAllocs, "%s: none of these allocates", c.Name)
+		case c.MaxAllocs > 0:
+			require.InEpsilon(t, 2.0, c.MaxAllocs, 0, c.Name)
+			require.Contains(t, section, "costs two\nallocations at most")
+		}
+	}
+}
+
+func hasWords(name, words string) bool {
+	for word := range strings.FieldsSeq(words) {
+		word = strings.ReplaceAll(word, "_", " ")
+		not, without := strings.CutPrefix(word, "!")
+		if strings.Contains(name, not) == without {
+			return false
+		}
+	}
+	return true
+}
