@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -104,8 +103,7 @@ func (c Client) redirectedTo(requested, presented string) bool {
 
 // redeem spends the code for the first tokens of its grant.
 func (s *Server) redeem(ctx context.Context, r redeeming) (tokenResponse, *Error) {
-	var attempt Attempt
-	rand.Read(attempt[:]) // never fails, see crypto/rand
+	attempt := newAttempt()
 	answer := s.successors(r.code, attempt)
 	granted := r.credential.Scope.Intersect(r.client.Scopes) // without what the client has lost since
 	access := s.accessCredential(r.client, r.grant, granted, answer.AccessToken, r.now)

@@ -146,3 +146,58 @@ func TestErrorText(t *testing.T) {
 	require.ErrorIs(t, e, errBoom)
 	require.EqualError(t, &oauth.Error{Code: "invalid_grant", Description: "No."}, "oauth: invalid_grant: No.")
 }
+
+func TestConfigOfTheAuthorizationEndpoint(t *testing.T) {
+	t.Parallel()
+	try := func(change func(*oauth.Config)) error {
+		cfg := oauth.Config{Issuer: issuer, Prefix: "paym"}
+		site(&cfg)
+		cfg.Consent = func(http.ResponseWriter, *http.Request, oauth.Consent) {}
+		change(&cfg)
+		_, err := oauth.New(oauth.NewMemoryStore(), oauth.StaticClients{}, cfg)
+		return err
+	}
+	require.NoError(t, try(func(*oauth.Config) {}))
+	for _, spoil := range []func(*oauth.Config){
+		func(c *oauth.Config) { c.Login = nil },
+		func(c *oauth.Config) { c.LoginURL = "" },
+		func(c *oauth.Config) { c.Consent = nil },
+	} {
+		require.ErrorContains(t, try(spoil), "Login")
+	}
+	for _, bad := range []string{
+		"login", "//evil.example/login", "http://billing.example/login", "https:///login", "javascript:alert(1)", "/login#x", "/log in", "/%zz", "/\\evil.example", "?x",
+	} {
+		require.ErrorContains(t, try(func(c *oauth.Config) { c.LoginURL = bad }), "LoginURL", bad)
+	}
+	for _, good := range []string{"/login", "/login?lang=de", "https://sso.example", "http://127.0.0.1:8080/login"} {
+		require.NoError(t, try(func(c *oauth.Config) { c.LoginURL = good }), good)
+	}
+	for _, bad := range []time.Duration{-1, time.Second - 1, 10*time.Minute + 1} {
+		require.ErrorContains(t, try(func(c *oauth.Config) { c.CodeLifetime = bad }), "CodeLifetime")
+	}
+	for _, bad := range []oauth.Paths{
+		{Authorize: "authorize"},
+		{Token: "/"},
+		{Token: "/token/"},
+		{Token: "/a//b"},
+		{Token: "/a/../b"},
+		{Token: "/{x}"},
+		{Token: "/a b"},
+		{Token: "/%41"},
+		{Token: "/x", Revoke: "/x"},
+		{Introspect: "/oauth/token"},
+		{Authorize: "/x", Token: "/x/decision"},
+		{Token: "/.well-known/token"},
+	} {
+		require.ErrorContains(t, try(func(c *oauth.Config) { c.Paths = bad }), "path", "%+v", bad)
+	}
+}
+
+func TestPathOfTheIssuer(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"https://billing.example/a//b", "https://billing.example/a/../b", "https://billing.example/%7Bx%7D", "https://billing.example/a b", "https://billing.example/{x}"} {
+		_, err := oauth.New(oauth.NewMemoryStore(), oauth.StaticClients{}, oauth.Config{Issuer: bad, Prefix: "paym"})
+		require.ErrorContains(t, err, "issuer", bad)
+	}
+}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"errors"
 	"net/http"
+	"strings"
 )
 
 // What a Server and a Store answer. An error that matches none of these is the
@@ -39,10 +40,11 @@ func isAnswer(err error) bool {
 // what the client sent, except Err, which never reaches a client.
 type Error struct {
 	Status      int
-	Code        string // "invalid_grant"
-	Description string // for developers; printable ASCII without quotes and backslashes
-	Challenge   bool   // with WWW-Authenticate: Basic
-	Err         error  // the cause, for logs
+	Code        string   // "invalid_grant"
+	Description string   // for developers; printable ASCII without quotes and backslashes
+	Challenge   bool     // with WWW-Authenticate: Basic
+	Allow       []string // the methods there are, of a 405
+	Err         error    // the cause, for logs
 }
 
 // Error implements the error interface.
@@ -59,6 +61,18 @@ func (e *Error) Unwrap() error { return e.Err }
 
 func invalidRequest(description string) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "invalid_request", Description: description}
+}
+
+func methodNotAllowed(allow ...string) *Error {
+	return &Error{
+		Status: http.StatusMethodNotAllowed, Code: "invalid_request",
+		Description: "Use " + strings.Join(allow, " or ") + ".", Allow: allow,
+	}
+}
+
+// forbidden is for people: see Config.ErrorPage.
+func forbidden(description string, cause error) *Error {
+	return &Error{Status: http.StatusForbidden, Code: "access_denied", Description: description, Err: cause}
 }
 
 // invalidClient is the one answer to every client that is not who it says, or

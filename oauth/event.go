@@ -10,6 +10,8 @@ const (
 	EventIssued       EventKind = "issued"        // tokens, for a new grant
 	EventRefreshed    EventKind = "refreshed"     // tokens, for a grant that exists
 	EventRefreshReuse EventKind = "refresh_reuse" // a spent refresh token came again; its grant is revoked
+	EventApproved     EventKind = "approved"      // a user let a client have a grant, by a page or because they did before
+	EventDenied       EventKind = "denied"        // a user said no on the consent page
 	EventCodeRefused  EventKind = "code_refused"  // a code that came from another client, or without its verifier or redirect URI
 	EventCodeReuse    EventKind = "code_reuse"    // a spent code came again; its grant is revoked
 	EventLoginFailed  EventKind = "login_failed"  // a wrong password, or an unknown or disabled user

@@ -114,6 +114,13 @@ func (s spy) RevokeGrants(ctx context.Context, f oauth.Filter, at time.Time) (in
 	return s.Store.RevokeGrants(ctx, f, at)
 }
 
+func (s spy) Grants(ctx context.Context, f oauth.Filter, page oauth.Page) ([]oauth.Grant, error) {
+	if err := s.tap.pass("Store.Grants", f, page); err != nil {
+		return nil, err
+	}
+	return s.Store.Grants(ctx, f, page)
+}
+
 // A clientele is a ClientStore that can change.
 type clientele struct {
 	tap  *tap

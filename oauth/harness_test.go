@@ -42,19 +42,23 @@ type house struct {
 	clock   *clock
 	secrets map[string]string // of the clients
 
-	mu      sync.Mutex
-	events  []oauth.Event
-	answers []answer
-	log     bytes.Buffer
+	issuer string
+
+	mu        sync.Mutex
+	events    []oauth.Event
+	questions []oauth.Consent
+	answers   []answer
+	log       bytes.Buffer
 }
 
 func newHouse(t testing.TB, change ...func(*oauth.Config)) *house {
 	t.Helper()
-	h := &house{
-		t: t, memory: oauth.NewMemoryStore(), tap: new(tap), clock: newClock(), secrets: map[string]string{},
-		clients: clientele{tap: new(tap), byID: map[string]oauth.Client{}},
-	}
-	h.clients.tap = h.tap
+	return new(house).build(t, change...)
+}
+
+func (h *house) build(t testing.TB, change ...func(*oauth.Config)) *house {
+	h.t, h.memory, h.tap, h.clock, h.secrets = t, oauth.NewMemoryStore(), new(tap), newClock(), map[string]string{}
+	h.clients = clientele{tap: h.tap, byID: map[string]oauth.Client{}}
 	h.people = people{tap: h.tap, byName: map[string]oauth.User{
 		"ada": {Subject: "u1", PasswordHash: rightHash()},
 		"eve": {Subject: "u2", PasswordHash: rightHash(), Disabled: true},
@@ -69,6 +73,7 @@ func newHouse(t testing.TB, change ...func(*oauth.Config)) *house {
 		c(&cfg)
 	}
 	var err error
+	h.issuer = cfg.Issuer
 	h.server, err = oauth.New(spy{h.memory, h.tap}, &h.clients, cfg)
 	require.NoError(t, err)
 	h.register("first", nil)
@@ -169,6 +174,11 @@ func (a answer) refresh() string { return a.text("refresh_token") }
 // silent reports that nothing was written, as for a sender that is gone.
 func (a answer) silent() bool { return len(a.Header()) == 0 && a.Body.Len() == 0 }
 
+// gone is silent for pages, whose headers are set beforehand.
+func (a answer) gone() bool {
+	return a.Code == http.StatusServiceUnavailable && a.Header().Get("Retry-After") == "" && a.Body.Len() == 0
+}
+
 // requireLawful asserts what holds for every answer there is: each test of this
 // package that sends something goes through here.
 func requireLawful(t testing.TB, a *answer) {
@@ -211,7 +221,15 @@ func descriptions() []string {
 		"refresh_token is missing.", "The client authenticates itself in two ways.", "There are too many parameters.",
 		"There is more than one Authorization header.", "The body must be application/x-www-form-urlencoded.",
 		"The body is too large.", "The body cannot be read.", "Parameters belong into the body, not into the URL.",
-		"The body is not properly encoded.", "A parameter stands twice.", "code is missing.",
+		"The parameters are not properly encoded.", "A parameter stands twice.", "code is missing.",
+		"The parameters are too long.", "Nobody can be asked here.", "The user said no.", "This account cannot be used.",
+		"Use GET or POST.", "The application's link names two applications, or two places to return to.",
+		"The application is not known here.", "The application is not registered to return people to where its link says.",
+		"state is longer than 512 bytes.", "The parameter request is not supported.", "The parameter request_uri is not supported.",
+		"response_type is missing.", "The only response type is code.", "The only response mode is query.",
+		"code_challenge is missing.", "code_challenge_method must be S256.", "code_challenge must be 43 characters of base64url.",
+		"The decision came from another page than ours.", "The decision must be approve or deny.",
+		"This page was used already, is too old, or is for somebody else. Start again in the application.",
 	}
 }
 

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -33,35 +34,50 @@ func settling(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), settle)
 }
 
+// newAttempt returns an attempt that nobody has made before.
+func newAttempt() (a Attempt) {
+	rand.Read(a[:]) // never fails, see crypto/rand
+	return a
+}
+
 // begin stores a new grant with its first tokens and answers with them.
 func (s *Server) begin(ctx context.Context, c Client, subject Subject, granted scope.Set, refreshable bool) (tokenResponse, *Error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return tokenResponse{}, unavailable(err)
-	}
-	now := s.now()
-	g := Grant{ID: id.String(), Subject: subject, ClientID: c.ID, Scope: granted, CreatedAt: now}
-	answer := tokenResponse{AccessToken: s.access.Generate(), grantID: g.ID}
 	lifetime := or(c.AccessLifetime, s.cfg.AccessLifetime)
-	g.ExpiresAt = after(now, lifetime)
 	if refreshable {
-		answer.RefreshToken = s.refresh.Generate()
-		g.ExpiresAt = after(now, or(c.RefreshAbsolute, s.cfg.RefreshAbsolute))
+		lifetime = or(c.RefreshAbsolute, s.cfg.RefreshAbsolute)
 	}
+	g := s.newGrant(subject, c, granted, lifetime)
+	answer, now := tokenResponse{AccessToken: s.access.Generate(), grantID: g.ID}, g.CreatedAt
 	access := s.accessCredential(c, g, granted, answer.AccessToken, now)
 	first := []Credential{access}
 	if refreshable {
+		answer.RefreshToken = s.refresh.Generate()
 		first = append(first, s.refreshCredential(c, g, answer.RefreshToken, now))
 	}
+	if err := s.create(ctx, g, first...); err != nil {
+		return tokenResponse{}, unavailable(err)
+	}
+	return complete(answer, access, now), nil
+}
+
+// newGrant returns a grant that is not stored yet.
+func (s *Server) newGrant(subject Subject, c Client, granted scope.Set, lifetime time.Duration) Grant {
+	id := uuid.Must(uuid.NewV7()) // fails only if crypto/rand does, which never fails
+	now := s.now()
+	return Grant{ID: id.String(), Subject: subject, ClientID: c.ID, Scope: granted, CreatedAt: now, ExpiresAt: after(now, lifetime)}
+}
+
+// create stores a new grant with its first credentials.
+func (s *Server) create(ctx context.Context, g Grant, first ...Credential) error {
 	ctx, cancel, err := settled(ctx)
 	if err != nil {
-		return tokenResponse{}, unavailable(err)
+		return err
 	}
 	defer cancel()
 	if err := s.store.CreateGrant(ctx, g, first...); err != nil {
-		return tokenResponse{}, unavailable(fmt.Errorf("oauth: create grant: %w", err))
+		return fmt.Errorf("oauth: create grant: %w", err)
 	}
-	return complete(answer, access, now), nil
+	return nil
 }
 
 // revokeGrant revokes one grant, whether or not the client still waits for that.

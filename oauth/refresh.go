@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -89,8 +88,7 @@ func (s *Server) stillActive(ctx context.Context, subject Subject) *Error {
 
 // rotate spends the refresh token for an access token and its own successor.
 func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Error) {
-	var attempt Attempt
-	rand.Read(attempt[:]) // never fails, see crypto/rand
+	attempt := newAttempt()
 	answer := s.successors(r.token, attempt)
 	access := s.accessCredential(r.client, r.grant, r.granted, answer.AccessToken, r.now)
 	refresh := s.refreshCredential(r.client, r.grant, answer.RefreshToken, r.now)

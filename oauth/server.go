@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -73,6 +74,34 @@ type Config struct {
 	// second factor nor a passkey is possible.
 	LegacyPasswordGrant bool
 
+	// Login says who is signed in, by the host's own session. With it there is
+	// an authorization endpoint, where people let an application speak for
+	// them; LoginURL and Consent are needed then. Nil: there is none.
+	Login func(r *http.Request) (subject string, ok bool)
+
+	// LoginURL is where people go who are not signed in: a path, or a URL. The
+	// parameter "next" is added to it, which is the path to send them back to.
+	LoginURL string
+
+	// Consent asks whether an application may have what it wants. The headers
+	// that keep the page from being framed and stored are already set.
+	// consent.Pages has one.
+	Consent func(w http.ResponseWriter, r *http.Request, c Consent)
+
+	// ErrorPage shows an error to a person: with e.Status, and e.Description
+	// as the text. Nil: a plain page.
+	ErrorPage func(w http.ResponseWriter, r *http.Request, e *Error)
+
+	// RememberConsent lets those go on at once who have given the same client
+	// as much before and have not taken it back, unless the client is one that
+	// another application could pretend to be: a public one that is not
+	// redirected to an https URI.
+	RememberConsent bool
+
+	// Paths are where Routes mounts the endpoints, below the Issuer.
+	Paths Paths
+
+	CodeLifetime    time.Duration // of authorization codes; zero: a minute, at most ten
 	AccessLifetime  time.Duration // of access tokens; zero: 15 minutes
 	RefreshIdle     time.Duration // of a refresh token that is not used; zero: 14 days
 	RefreshAbsolute time.Duration // of a grant, however often it is refreshed; zero: 90 days
@@ -101,6 +130,11 @@ type Server struct {
 	access  credential.Format
 	refresh credential.Format
 	code    credential.Format
+	ticket  credential.Format
+
+	paths   endpoints
+	origins *http.CrossOriginProtection // of what consent pages post
+	labels  map[string]scope.Permission // of scopes
 }
 
 var errNotNew = errors.New("oauth: a Server that New did not make")
@@ -128,6 +162,9 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	}
 	if cfg.LegacyPasswordGrant && (cfg.Users == nil || cfg.Passwords == nil) {
 		fault(errors.New("LegacyPasswordGrant needs Users and Passwords"))
+	}
+	for _, err := range s.configure(&cfg) {
+		fault(err)
 	}
 	cfg.AccessLifetime = or(cfg.AccessLifetime, 15*time.Minute)
 	cfg.RefreshIdle = or(cfg.RefreshIdle, 14*24*time.Hour)
@@ -161,6 +198,9 @@ func (s *Server) formats(prefix string) (err error) {
 	if err == nil {
 		s.code, err = credential.New(prefix + "_ac")
 	}
+	if err == nil {
+		s.ticket, err = credential.New(prefix + "_ct")
+	}
 	return err
 }
 
@@ -180,6 +220,8 @@ func checkIssuer(issuer string) error {
 		return fmt.Errorf("issuer %.100q is not a URL with a host", issuer)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || issuer[len(issuer)-1] == '/' || issuer[len(issuer)-1] == '#':
 		return fmt.Errorf("issuer %.100q: no query, no fragment and no slash at the end", issuer)
+	case u.Path != "" && !isPath(u.Path):
+		return fmt.Errorf("issuer %.100q: the path must be clean, and of letters, digits and -._~", issuer)
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
@@ -284,5 +326,9 @@ func (s *Server) RevokeSubject(ctx context.Context, subject string) (int, error)
 	if s.store == nil {
 		return 0, errNotNew
 	}
-	return s.store.RevokeGrants(ctx, Filter{Subject: Subject{Kind: SubjectUser, ID: subject}}, s.now())
+	// What waits for an answer first: see Server.stands.
+	now := s.now()
+	_, err := s.store.RevokeGrants(ctx, Filter{Subject: Subject{Kind: SubjectPending, ID: subject}}, now)
+	n, userErr := s.store.RevokeGrants(ctx, Filter{Subject: Subject{Kind: SubjectUser, ID: subject}}, now)
+	return n, errors.Join(err, userErr)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/latchwork/latchwork/scope"
@@ -14,8 +15,7 @@ import (
 func (s *Server) TokenHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			s.writeError(w, r, &Error{Status: http.StatusMethodNotAllowed, Code: "invalid_request", Description: "Use POST."})
+			s.writeError(w, r, methodNotAllowed(http.MethodPost))
 			return
 		}
 		answer, rejected := s.token(w, r)
@@ -92,27 +92,39 @@ func (s *Server) requestedScope(f form, allowed, otherwise scope.Set) (scope.Set
 	return requested, nil
 }
 
-// writeError writes an error response. What failed because the sender of the
-// request cancelled it has a status, because net/http would make a 200 of
-// nothing at all, and no body.
+// writeError writes an error response.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, e *Error) {
-	if e.Status == http.StatusServiceUnavailable {
-		if isCancelled(r) {
-			w.WriteHeader(e.Status)
-			return
-		}
-		if s.cfg.Logger != nil {
-			s.cfg.Logger.ErrorContext(r.Context(), "oauth: cannot answer", "error", e.Err)
-		}
-		w.Header().Set("Retry-After", "1")
-	}
-	if e.Challenge {
-		w.Header().Set("WWW-Authenticate", `Basic realm="oauth"`)
+	if s.failed(w, r, e) {
+		return
 	}
 	writeJSON(w, e.Status, struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
 	}{e.Code, e.Description})
+}
+
+// failed sets what an error says in headers, and reports whether there is nothing
+// more to say: what failed because the sender of the request cancelled it has a
+// status, because net/http would make a 200 of nothing at all, and no body.
+func (s *Server) failed(w http.ResponseWriter, r *http.Request, e *Error) bool {
+	h := w.Header()
+	if e.Status == http.StatusServiceUnavailable {
+		if isCancelled(r) {
+			w.WriteHeader(e.Status)
+			return true
+		}
+		if s.cfg.Logger != nil {
+			s.cfg.Logger.ErrorContext(r.Context(), "oauth: cannot answer", "error", e.Err)
+		}
+		h.Set("Retry-After", "1")
+	}
+	if e.Challenge {
+		h.Set("WWW-Authenticate", `Basic realm="oauth"`)
+	}
+	if len(e.Allow) > 0 {
+		h.Set("Allow", strings.Join(e.Allow, ", "))
+	}
+	return false
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
