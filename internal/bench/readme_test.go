@@ -34,6 +34,8 @@ func TestREADME(t *testing.T) {
 		"8 to 100,000 prefixes that share their first 8 (IPv4) or 32 (IPv6) bits":             "ipfilter/ shared",
 		"hashing a presented key":                                                             "apikey/hash",
 		"refusing a wrong checksum":                                                           "apikey/refuse",
+		"asking the throttle about an address that never failed":                              "throttle/ never",
+		"about one that failed":                                                               "throttle/",
 	}
 	promised := map[string]string{} // case name to limit
 	for line := range strings.Lines(table) {
