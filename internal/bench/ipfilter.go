@@ -7,6 +7,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
+	"github.com/latchwork/latchwork/internal/bench/fixture"
 	"github.com/latchwork/latchwork/internal/bench/ratio"
 	"github.com/latchwork/latchwork/ipfilter"
 )
@@ -19,10 +20,10 @@ type spread struct {
 }
 
 var spreads = []spread{
-	{"v4 random", 0.7, func(r *rand.Rand) netip.Prefix { return prefix4(r, 0, 16) }},
-	{"v6 random", 0.7, func(r *rand.Rand) netip.Prefix { return prefix6(r, []byte{0x20 | byte(r.IntN(32))}, 32) }},
-	{"v4 shared 8 bits", 1, func(r *rand.Rand) netip.Prefix { return prefix4(r, 10, 24) }},
-	{"v6 shared 32 bits", 1, func(r *rand.Rand) netip.Prefix { return prefix6(r, []byte{0x20, 0x01, 0x0d, 0xb8}, 48) }},
+	{"v4 random", 0.7, func(r *rand.Rand) netip.Prefix { return fixture.Prefix4(r, 0, 16) }},
+	{"v6 random", 0.7, func(r *rand.Rand) netip.Prefix { return fixture.Prefix6(r, []byte{0x20 | byte(r.IntN(32))}, 32) }},
+	{"v4 shared 8 bits", 1, func(r *rand.Rand) netip.Prefix { return fixture.Prefix4(r, 10, 24) }},
+	{"v6 shared 32 bits", 1, func(r *rand.Rand) netip.Prefix { return fixture.Prefix6(r, []byte{0x20, 0x01, 0x0d, 0xb8}, 48) }},
 }
 
 // The worst that can be done to an index: all but two addresses in a corner of
@@ -33,7 +34,7 @@ var crowds = []spread{
 		return single(netip.AddrFrom4(b), netip.AddrFrom4([4]byte{1}), netip.AddrFrom4([4]byte{223}), r)
 	}},
 	{"v6 crowd", 0, func(r *rand.Rand) netip.Prefix {
-		p := prefix6(r, []byte{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0}, 128)
+		p := fixture.Prefix6(r, []byte{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0}, 128)
 		return single(p.Addr(), netip.AddrFrom16([16]byte{15: 1}), netip.AddrFrom16([16]byte{0xfd}), r)
 	}},
 }
@@ -96,7 +97,7 @@ func drawList(s spread, n int) *drawnList {
 
 // hit draws an address of a listed prefix.
 func (l *drawnList) hit(r *rand.Rand) netip.Addr {
-	return within(r, l.prefixes[r.IntN(len(l.prefixes))])
+	return fixture.Within(r, l.prefixes[r.IntN(len(l.prefixes))])
 }
 
 // near draws an address beside a listed prefix, of its sibling network.
@@ -104,15 +105,15 @@ func (l *drawnList) near(r *rand.Rand) netip.Addr {
 	return l.missed(func() netip.Addr {
 		p := l.prefixes[r.IntN(len(l.prefixes))]
 		b := p.Addr().AsSlice()
-		flip(b, p.Bits()-1)
+		fixture.Flip(b, p.Bits()-1)
 		addr, _ := netip.AddrFromSlice(b)
-		return within(r, netip.PrefixFrom(addr, p.Bits()))
+		return fixture.Within(r, netip.PrefixFrom(addr, p.Bits()))
 	})
 }
 
 // far draws an address from where the list was drawn.
 func (l *drawnList) far(r *rand.Rand) netip.Addr {
-	return l.missed(func() netip.Addr { return within(r, l.draw(r)) })
+	return l.missed(func() netip.Addr { return fixture.Within(r, l.draw(r)) })
 }
 
 func (l *drawnList) missed(draw func() netip.Addr) netip.Addr {
@@ -175,25 +176,6 @@ func scan(prefixes []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// prefix4 draws a prefix of at least shortest bits that begins with first; 0
-// stands for any byte.
-func prefix4(r *rand.Rand, first byte, shortest int) netip.Prefix {
-	b := [4]byte{first, byte(r.IntN(256)), byte(r.IntN(256)), byte(r.IntN(256))}
-	if first == 0 {
-		b[0] = byte(r.IntN(256))
-	}
-	return netip.PrefixFrom(netip.AddrFrom4(b), shortest+r.IntN(33-shortest)).Masked()
-}
-
-// prefix6 draws a prefix of at least shortest bits that begins with first.
-func prefix6(r *rand.Rand, first []byte, shortest int) netip.Prefix {
-	var b [16]byte
-	for i := copy(b[:], first); i < len(b); i++ {
-		b[i] = byte(r.IntN(256))
-	}
-	return netip.PrefixFrom(netip.AddrFrom16(b), shortest+r.IntN(129-shortest)).Masked()
-}
-
 // single returns addr as a prefix, and once in sixteen times one of the two ends.
 func single(addr, low, high netip.Addr, r *rand.Rand) netip.Prefix {
 	switch r.IntN(32) {
@@ -205,19 +187,5 @@ func single(addr, low, high netip.Addr, r *rand.Rand) netip.Prefix {
 	return netip.PrefixFrom(addr, addr.BitLen())
 }
 
-// within draws an address of p.
-func within(r *rand.Rand, p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < 8*len(b); i++ {
-		if r.IntN(2) == 0 {
-			flip(b, i)
-		}
-	}
-	addr, _ := netip.AddrFromSlice(b)
-	return addr
-}
-
 // contained keeps the compiler from leaving out what nobody reads.
 var contained bool
-
-func flip(b []byte, bit int) { b[bit/8] ^= 0x80 >> (bit % 8) }

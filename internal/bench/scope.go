@@ -4,29 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchwork/latchwork/internal/bench/fixture"
 	"github.com/latchwork/latchwork/internal/bench/ratio"
 	"github.com/latchwork/latchwork/scope"
-)
-
-// The sets that scope promises to be fast on: 24 exact grants, and 24 of which
-// 8 end in a star and 4 have one inside.
-var (
-	scopeExact = strings.Fields(`
-		users.view users.create users.update users.delete
-		orders.view orders.create orders.update orders.delete
-		services.view services.create services.update services.delete
-		invoices.view invoices.create invoices.update invoices.delete
-		tickets.view tickets.create tickets.update tickets.delete
-		products.view api_keys.view api_keys.create api_keys.delete`)
-
-	scopeMixed = strings.Fields(`
-		admin.users.view admin.users.create admin.users.update
-		admin.orders.view admin.orders.create admin.orders.update
-		admin.services.view admin.services.create admin.services.update
-		admin.invoices.view admin.invoices.create admin.invoices.update
-		admin.tickets.* admin.products.* admin.ticket_messages.*
-		reports.* billing.* support.macros.* audit.* webhooks.*
-		admin.*.export *.settings.view partners.*.view partners.*.list`)
 )
 
 // scopeCases measures Set.Allows against a hit in a map of 24 names: the
@@ -47,11 +27,11 @@ func scopeCases() []ratio.Case {
 			permissions("partners client", "acme globex users orders", "update"),
 			permissions("shop theme mail admin", "settings support", "update"))
 	)
-	exact, mixed := scope.MustParseSet(scopeExact...), scope.MustParseSet(scopeMixed...)
+	exact, mixed := scope.MustParseSet(fixture.ExactGrants...), scope.MustParseSet(fixture.MixedGrants...)
 	return []ratio.Case{
-		scopeCase("scope/24 exact grants, hit", 1.5, exact, true, scopeExact, scopeExact),
-		scopeCase("scope/24 exact grants, miss", 1.5, exact, false, scopeExact, unknown),
-		scopeCase("scope/24 mixed grants, exact hit", 3, mixed, true, scopeMixed, scopeMixed[:12]),
+		scopeCase("scope/24 exact grants, hit", 1.5, exact, true, fixture.ExactGrants, fixture.ExactGrants),
+		scopeCase("scope/24 exact grants, miss", 1.5, exact, false, fixture.ExactGrants, unknown),
+		scopeCase("scope/24 mixed grants, exact hit", 3, mixed, true, fixture.MixedGrants, fixture.MixedGrants[:12]),
 		scopeCase("scope/24 mixed grants, trailing star hit", 3, mixed, true, tail, tail),
 		scopeCase("scope/24 mixed grants, inner star hit", 3, mixed, true, inner, inner),
 		scopeCase("scope/24 mixed grants, miss", 3, mixed, false, none, none),

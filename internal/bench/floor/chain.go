@@ -41,8 +41,13 @@ func (k Keys) Require(permission string, next http.Handler) http.Handler {
 			http.Error(w, "not with this key", http.StatusForbidden)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(&node{r.Context(), Principal{key, peer.Addr().Unmap()}}))
+		next.ServeHTTP(w, Bind(r, Principal{key, peer.Addr().Unmap()}))
 	})
+}
+
+// Bind returns the request with the Principal in its context.
+func Bind(r *http.Request, p Principal) *http.Request {
+	return r.WithContext(&node{r.Context(), p})
 }
 
 // PrincipalFrom returns who sent the request of this context.

@@ -66,15 +66,14 @@ type Allocated struct{ Count, Bytes float64 }
 
 // Allocs counts like testing.AllocsPerRun, whole allocations only.
 func Allocs(f func(n int)) Allocated {
-	const n = 1000
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	f(1)
+	n := min(1000, calibrate(f, 100*time.Millisecond)) // what is slow is not needed often
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	f(n)
 	runtime.ReadMemStats(&after)
 	return Allocated{
-		Count: float64((after.Mallocs - before.Mallocs) / n),
-		Bytes: float64((after.TotalAlloc - before.TotalAlloc) / n),
+		Count: float64((after.Mallocs - before.Mallocs) / uint64(n)),
+		Bytes: float64((after.TotalAlloc - before.TotalAlloc) / uint64(n)),
 	}
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/internal/bench/loopback"
+	"github.com/latchwork/latchwork/internal/bench/ratio"
+)
+
+// Measuring starts this program again as a server.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "-serve" {
+		if err := loopback.Serve(loopbackChains(), os.Args[2]); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Every row does its work: it panics if something is refused.
+func TestRows(t *testing.T) {
+	for _, job := range jobs {
+		table := job.table()
+		require.Empty(t, table.rows[0].lacks, "the first row is ours: %s", table.job)
+		for _, r := range table.rows {
+			r.work(2)
+		}
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	results, err := loopback.Measure(loopbackChains(), loopback.Options{Rounds: 1, Requests: 64, Connections: 2})
+	require.NoError(t, err)
+	require.Len(t, results, len(chains())+1)
+	var out strings.Builder
+	loopbackMarkdown(&out, results)
+	require.Equal(t, len(results)+5, strings.Count(out.String(), "\n"))
+	require.Contains(t, loopbackLine(results), "echo key-auth ")
+}
+
+func sleep(d time.Duration) func(n int) {
+	return func(n int) { time.Sleep(time.Duration(n) * d) }
+}
+
+func TestTable(t *testing.T) {
+	table := table{job: "The job", brief: "a job", rows: []row{
+		{who: "Latchwork", work: sleep(time.Millisecond)},
+		{who: "slower v1", brief: "slower", work: sleep(20 * time.Millisecond)},
+		{who: "half", brief: "half", lacks: "the other half", work: sleep(time.Millisecond / 10)},
+		{who: "by hand", yardstick: true, work: sleep(time.Millisecond / 10)},
+		{who: "faster", work: sleep(time.Millisecond / 10)},
+	}}
+	rows := table.measure(ratio.Options{Samples: 3, Sample: time.Millisecond})
+	require.Equal(t, []string{"faster"}, behind(rows))
+
+	for i := range rows {
+		rows[i].ns, rows[i].times = []float64{1e3, 2e4, 100, 100, 100}[i], []float64{1, 20, 0.1, 0.1, 0.1}[i]
+		rows[i].allocs = ratio.Allocated{Count: 2, Bytes: 64}
+	}
+	var out strings.Builder
+	table.markdown(&out, rows)
+	require.Contains(t, out.String(), "| slower v1 | 20 µs | 20 | 2 | 64 |  |\n| half | 100 ns | 0.10 | 2 | 64 | the other half |\n")
+	require.Equal(t, []string{"| a job | 1 µs, 2 allocations | slower 20, half 0.10 (the other half) |\n"}, table.line(rows))
+}
+
+func TestDuration(t *testing.T) {
+	for ns, want := range map[float64]string{4.567: "4.57 ns", 123.4: "123 ns", 1234: "1.23 µs", 56_789_000: "56.8 ms"} {
+		require.Equal(t, want, duration(ns))
+	}
+}
+
+func TestRewrite(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "README.md")
+	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
+	read := func() string {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		return string(text)
+	}
+	write("before\n" + begin + "old\n" + end + "after\n")
+	require.NoError(t, rewrite(file, "new\n"))
+	require.Equal(t, "before\n"+begin+"new\n"+end+"after\n", read())
+	require.NoError(t, rewrite(file, "newer\n"))
+	require.Equal(t, "before\n"+begin+"newer\n"+end+"after\n", read())
+
+	for _, broken := range []string{"", begin, end, end + begin} {
+		write(broken)
+		require.ErrorContains(t, rewrite(file, "new\n"), "has not both of the lines")
+		require.Equal(t, broken, read())
+	}
+}
+
+// The README has the place for the table.
+func TestReadmeHasThePlace(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(text), begin)
+	require.True(t, ok)
+	require.Contains(t, rest, end)
+}
+
+func TestConditions(t *testing.T) {
+	require.Regexp(t, `^.+, \d+ cores, \w+/\w+, Go 1\.\d+`, machine())
+	require.Regexp(t, `^\d{4}-\d\d-\d\d$`, today())
+}
