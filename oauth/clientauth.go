@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
+	"time"
+
+	"github.com/latchwork/latchwork/internal/throttle"
 )
 
 // maxClientID is the longest ID of a client.
@@ -21,15 +25,72 @@ func (s *Server) authenticate(ctx context.Context, r *http.Request, f form) (Cli
 	if rejected != nil {
 		return Client{}, rejected
 	}
+	guess := s.secrets.guess(presented, s.source(r))
+	if wait := guess.wait(); wait > 0 {
+		return Client{}, s.clientThrottled(guess, wait)
+	}
 	c, err := s.client(ctx, presented.id)
 	if err != nil {
 		return Client{}, unavailable(err)
 	}
 	if !presented.provenBy(c, s) || c.ID == "" || c.Disabled {
-		s.announce(Event{Kind: EventClientFailed, ClientID: c.ID})
+		s.announce(Event{Kind: EventClientFailed, ClientID: c.ID, ClientAddr: guess.source})
+		if wait := guess.failed(); wait > 0 { // others were faster
+			return Client{}, s.clientThrottled(guess, wait)
+		}
 		return Client{}, invalidClient()
 	}
 	return c, nil
+}
+
+func (s *Server) clientThrottled(g secretGuess, wait time.Duration) *Error {
+	s.announce(Event{Kind: EventClientThrottled, ClientAddr: g.source})
+	return tooManyRequests(wait)
+}
+
+// secrets limit wrong secrets of clients. These are looked at in no time, so that
+// it is enough to count what was wrong. Nil secrets limit nothing.
+type secrets struct {
+	hash    throttle.Hasher
+	limiter *throttle.Limiter
+}
+
+func newSecrets(r Rate) *secrets {
+	return &secrets{throttle.NewHasher(), throttle.NewLimiter(throttle.Limit(r), entries)}
+}
+
+// A secretGuess is what a wrong secret counts against: the client it is said to
+// be of, whether there is one or not, at the address it came from. The zero
+// secretGuess is unlimited.
+type secretGuess struct {
+	limiter *throttle.Limiter
+	key     throttle.Key
+	source  netip.Addr
+}
+
+// guess returns the guess that a request is. An empty secret is none: clients
+// without a secret send it in a header.
+func (s *secrets) guess(p presentedClient, source netip.Addr) secretGuess {
+	if s == nil || p.secret == "" {
+		return secretGuess{source: source}
+	}
+	return secretGuess{limiter: s.limiter, key: s.hash.Pair(s.hash.Text(p.id), s.hash.Addr(source)), source: source}
+}
+
+// wait is how long nobody may guess.
+func (g secretGuess) wait() time.Duration {
+	if g.limiter == nil {
+		return 0
+	}
+	return g.limiter.Wait(g.key)
+}
+
+// failed counts the guess, or returns how long nobody may guess.
+func (g secretGuess) failed() time.Duration {
+	if g.limiter == nil {
+		return 0
+	}
+	return g.limiter.Take(g.key)
 }
 
 // client returns the client with this ID, or the zero Client, which nobody can

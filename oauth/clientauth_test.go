@@ -144,7 +144,7 @@ func TestImpossibleClientIDs(t *testing.T) {
 
 // Measured as the fastest of many: the work is the same, the rest is noise.
 func TestReq033_UnknownClientTakesAsLong(t *testing.T) {
-	h := newHouse(t)
+	h := newHouse(t, unlimited)
 	fastest := func(id string) time.Duration {
 		least := time.Hour
 		for range 300 {
@@ -211,7 +211,7 @@ func TestReq050_ClientNotAllowedTheGrant(t *testing.T) {
 // A wrong client learns nothing about passwords, tokens, scopes or grant types.
 func TestReq051_ClientBeforeEverythingElse(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouse(t, unlimited)
 	token := requireTokens(t, h.as("first", byLogin)).refresh()
 	want := h.post(byClient, basic("first", "wrong"))
 	h.tap.do(nil)

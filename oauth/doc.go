@@ -41,4 +41,10 @@
 // token alone yields the successor. The password grant is off unless it is
 // switched on for the server and for a first-party client. An error that is
 // none of this package's is a store in trouble: answer 503, never 401.
+//
+// Wrong passwords and wrong client secrets are limited, see [Limits]: set
+// Config.ClientAddr behind a proxy, or all of them come from one address. A page
+// on which people sign in shares these limits by [Server.SignIn]. The limits
+// are kept in memory: a restart forgets them, and several Servers tolerate as
+// much each, unless they have a [Limiter] together.
 package oauth

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // What a Server and a Store answer. An error that matches none of these is the
@@ -40,11 +41,12 @@ func isAnswer(err error) bool {
 // what the client sent, except Err, which never reaches a client.
 type Error struct {
 	Status      int
-	Code        string   // "invalid_grant"
-	Description string   // for developers; printable ASCII without quotes and backslashes
-	Challenge   bool     // with WWW-Authenticate: Basic
-	Allow       []string // the methods there are, of a 405
-	Err         error    // the cause, for logs
+	Code        string        // "invalid_grant"
+	Description string        // for developers; printable ASCII without quotes and backslashes
+	Challenge   bool          // with WWW-Authenticate: Basic
+	Allow       []string      // the methods there are, of a 405
+	RetryAfter  time.Duration // when to try again, of 429 and 503
+	Err         error         // the cause, for logs
 }
 
 // Error implements the error interface.
@@ -106,5 +108,16 @@ func unsupportedGrantType() *Error {
 // unavailable hides what is wrong with a store, or a password hasher that is
 // busy.
 func unavailable(cause error) *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "Try again later.", Err: cause}
+	return &Error{
+		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "Try again later.",
+		RetryAfter: time.Second, Err: cause,
+	}
+}
+
+// tooManyRequests refuses what may not be looked at because too much has failed.
+func tooManyRequests(wait time.Duration) *Error {
+	return &Error{
+		Status: http.StatusTooManyRequests, Code: "too_many_requests", Description: "Too many attempts have failed. Try again later.",
+		RetryAfter: wait,
+	}
 }

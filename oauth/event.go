@@ -1,6 +1,9 @@
 package oauth
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // An EventKind says what happened.
 type EventKind string
@@ -16,6 +19,10 @@ const (
 	EventCodeReuse    EventKind = "code_reuse"    // a spent code came again; its grant is revoked
 	EventLoginFailed  EventKind = "login_failed"  // a wrong password, or an unknown or disabled user
 	EventClientFailed EventKind = "client_failed" // a client that is not who it says
+
+	EventLoginThrottled  EventKind = "login_throttled"  // too many wrong passwords, so that another was not looked at
+	EventClientThrottled EventKind = "client_throttled" // too many wrong secrets
+	EventLimiterFailed   EventKind = "limiter_failed"   // Config.Limiter did not answer
 )
 
 // An Event tells of something that somebody may want to look at. It holds no
@@ -26,6 +33,10 @@ type Event struct {
 	ClientID string // of a client that exists
 	Subject  Subject
 	GrantID  string
+
+	// ClientAddr is where what failed or was throttled came from, as far as
+	// that is known.
+	ClientAddr netip.Addr
 }
 
 func (s *Server) announce(e Event) {

@@ -12,7 +12,7 @@ import (
 
 // Whatever is sent, the answer is lawful: requireLawful looks at it.
 func FuzzTokenEndpoint(f *testing.F) {
-	h := newHouse(f)
+	h := newHouse(f, unlimited)
 	authorization := h.basic("first")
 	for _, form := range []string{
 		"", byClient, byLogin, byToken, byToken + "paym_rt_x", byClient + "&scope=profile", "grant_type=%zz", "a=%ff", "&&=&", "grant_type=password&username=%00&password=%00",
@@ -46,7 +46,7 @@ func FuzzTokenEndpoint(f *testing.F) {
 // A body that net/url reads means the same when it is written in another way,
 // and one with something twice is refused.
 func FuzzParseForm(f *testing.F) {
-	h := newHouse(f)
+	h := newHouse(f, unlimited)
 	for _, form := range []string{
 		byClient, byLogin, byToken + "x", byClient + "&scope=profile+invoices", byClient + "&scope=a%20b&foo=bar&foo", "grant_type=&grant_type=x",
 		"gr%61nt_type=client_credentials", "=x&&=y", "scope", byClient + "&" + byClient, byClient + "&%63lient_id=first",

@@ -3,6 +3,8 @@ package oauth
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/latchwork/latchwork/scope"
@@ -13,25 +15,41 @@ const maxPassword = 4096
 
 // passwordGrant is RFC 6749 section 4.3. Somebody unknown, disabled or with
 // another password gets the same answer after the same work.
-func (s *Server) passwordGrant(ctx context.Context, c Client, f form) (tokenResponse, *Error) {
-	name, password := f["username"], f["password"]
-	if name == "" || password == "" {
+func (s *Server) passwordGrant(ctx context.Context, c Client, f form, source netip.Addr) (tokenResponse, *Error) {
+	a := attempt{name: f["username"], password: f["password"], client: c, source: source}
+	if a.name == "" || a.password == "" {
 		return tokenResponse{}, invalidRequest("username and password are needed.")
+	}
+	switch {
+	case f["client_secret"] != "":
+		a.method = AuthPost
+	case !c.Public:
+		a.method = AuthBasic
 	}
 	granted, rejected := s.requestedScope(f, c.Scopes, c.DefaultScopes)
 	if rejected != nil {
 		return tokenResponse{}, rejected
 	}
-	user, rejected := s.login(ctx, c, name, password)
+	var answer tokenResponse
+	rejected = s.guessing(ctx, a, func() (rejected *Error) {
+		answer, rejected = s.exchange(ctx, a, granted)
+		return rejected
+	})
+	return answer, rejected
+}
+
+// exchange makes tokens of a password.
+func (s *Server) exchange(ctx context.Context, a attempt, granted scope.Set) (tokenResponse, *Error) {
+	user, rejected := s.login(ctx, a)
 	if rejected != nil {
 		return tokenResponse{}, rejected
 	}
-	subject := Subject{Kind: SubjectUser, ID: user.Subject}
+	c, subject := a.client, Subject{Kind: SubjectUser, ID: user.Subject}
 	answer, rejected := s.begin(ctx, c, subject, granted, c.may(GrantRefreshToken))
 	if rejected != nil {
 		return tokenResponse{}, rejected
 	}
-	stands, err := s.loginStands(ctx, user, name, password)
+	stands, err := s.loginStands(ctx, user, a.name, a.password)
 	if err == nil && !stands {
 		err = s.revokeGrant(ctx, answer.grantID, s.now())
 	}
@@ -39,10 +57,33 @@ func (s *Server) passwordGrant(ctx context.Context, c Client, f form) (tokenResp
 	case err != nil:
 		return tokenResponse{}, unavailable(err)
 	case !stands:
-		return tokenResponse{}, s.loginFailed(c)
+		return tokenResponse{}, s.loginFailed(a)
 	}
 	s.announce(Event{Kind: EventIssued, ClientID: c.ID, Subject: subject, GrantID: answer.grantID})
 	return answer, nil
+}
+
+// SignIn returns the user who has this name and this password, for a page of the
+// host's own, and counts against the same limits as the password grant. It needs
+// Config.Users and Config.Passwords.
+//
+// An error is an *[Error]. Status 400 is the one answer to whoever cannot sign
+// in, 429 to too many of them, with RetryAfter, and 503 says that nothing is
+// known.
+func (s *Server) SignIn(r *http.Request, name, password string) (User, error) {
+	if s.cfg.Users == nil || s.cfg.Passwords == nil {
+		return User{}, unavailable(errors.New("oauth: SignIn needs Config.Users and Config.Passwords"))
+	}
+	a := attempt{name: name, password: password, source: s.source(r)}
+	var user User
+	rejected := s.guessing(r.Context(), a, func() (rejected *Error) {
+		user, rejected = s.login(r.Context(), a)
+		return rejected
+	})
+	if rejected != nil {
+		return User{}, rejected
+	}
+	return user, nil
 }
 
 // loginStands looks at the user once more now that the grant is stored. Whoever
@@ -65,9 +106,10 @@ func (s *Server) loginStands(ctx context.Context, before User, name, password st
 	return stands, err
 }
 
-func (s *Server) login(ctx context.Context, c Client, name, password string) (User, *Error) {
+func (s *Server) login(ctx context.Context, a attempt) (User, *Error) {
+	name, password := a.name, a.password
 	if len(password) > maxPassword || strings.IndexByte(password, 0) >= 0 || strings.IndexByte(name, 0) >= 0 {
-		return User{}, s.loginFailed(c)
+		return User{}, s.loginFailed(a)
 	}
 	user, err := s.cfg.Users.ByName(ctx, name)
 	if errors.Is(err, ErrNotFound) {
@@ -81,7 +123,7 @@ func (s *Server) login(ctx context.Context, c Client, name, password string) (Us
 		return User{}, unavailable(err)
 	}
 	if !ok || user.Disabled || user.Subject == "" || user.PasswordHash == "" {
-		return User{}, s.loginFailed(c)
+		return User{}, s.loginFailed(a)
 	}
 	if outdated {
 		user.PasswordHash = s.renew(ctx, user, password)
@@ -89,8 +131,8 @@ func (s *Server) login(ctx context.Context, c Client, name, password string) (Us
 	return user, nil
 }
 
-func (s *Server) loginFailed(c Client) *Error {
-	s.announce(Event{Kind: EventLoginFailed, ClientID: c.ID})
+func (s *Server) loginFailed(a attempt) *Error {
+	s.announce(Event{Kind: EventLoginFailed, ClientID: a.client.ID, ClientAddr: a.source})
 	return invalidGrant(nil)
 }
 

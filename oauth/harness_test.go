@@ -117,6 +117,9 @@ func (h *house) kinds() []oauth.EventKind {
 	return kinds
 }
 
+// unlimited switches the limits off.
+func unlimited(c *oauth.Config) { c.InsecureUnlimitedGuesses = true }
+
 // basic returns the value of an Authorization header.
 func (h *house) basic(id string) string { return basic(id, h.secrets[id]) }
 
@@ -193,7 +196,8 @@ func requireLawful(t testing.TB, a *answer) {
 	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
 	require.Equal(t, a.Code == http.StatusUnauthorized, header.Get("WWW-Authenticate") != "")
 	require.Equal(t, a.Code == http.StatusMethodNotAllowed, header.Get("Allow") != "")
-	require.Equal(t, a.Code == http.StatusServiceUnavailable, header.Get("Retry-After") != "")
+	later := a.Code == http.StatusServiceUnavailable || a.Code == http.StatusTooManyRequests
+	require.Equal(t, later, header.Get("Retry-After") != "")
 	require.NoError(t, json.Unmarshal(a.Body.Bytes(), &a.members))
 	documented := []string{"error", "error_description"}
 	if a.Code == http.StatusOK {
@@ -202,7 +206,7 @@ func requireLawful(t testing.TB, a *answer) {
 		require.Regexp(t, `^paym_at_[0-9A-Za-z]{49}$`, a.access())
 		require.Regexp(t, `"expires_in":[1-9][0-9]*[,}]`, a.Body.String())
 	} else {
-		require.Contains(t, []int{400, 401, 405, 413, 503}, a.Code)
+		require.Contains(t, []int{400, 401, 405, 413, 429, 503}, a.Code)
 		require.NotEmpty(t, a.text("error"))
 		require.Contains(t, descriptions(), a.text("error_description"), "a text that may hold what the client sent")
 	}
@@ -215,7 +219,7 @@ func requireLawful(t testing.TB, a *answer) {
 // the request, and TestReq024 looks at their bytes.
 func descriptions() []string {
 	return []string{
-		"Use POST.", "Try again later.", "Client authentication failed.", "The grant is invalid, expired or revoked.",
+		"Use POST.", "Try again later.", "Too many attempts have failed. Try again later.", "Client authentication failed.", "The grant is invalid, expired or revoked.",
 		"The client may not use this grant type.", "The grant type is not supported.", "grant_type is missing.",
 		"The scope is unknown, malformed or more than may be granted.", "username and password are needed.",
 		"refresh_token is missing.", "The client authenticates itself in two ways.", "There are too many parameters.",

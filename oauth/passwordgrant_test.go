@@ -128,7 +128,7 @@ func TestReq056_057_058_059_NobodySignsIn(t *testing.T) {
 func TestReq059_UnknownUserTakesAsLong(t *testing.T) {
 	slow, err := password.New(password.Config{Memory: 1024, Iterations: 1})
 	require.NoError(t, err)
-	h := newHouse(t, func(c *oauth.Config) { c.Passwords = slow })
+	h := newHouse(t, func(c *oauth.Config) { c.Passwords = slow }, unlimited)
 	hash, err := slow.Hash(t.Context(), right)
 	require.NoError(t, err)
 	h.people.put("ada", oauth.User{Subject: "u1", PasswordHash: hash})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -111,6 +112,33 @@ type Config struct {
 	// negative: never. At most a minute.
 	ReplayWindow time.Duration
 
+	// ClientAddr says where a request came from, for the limits:
+	// ipfilter.Resolver.Addr for example. An error means that it cannot be
+	// told; the peer is limited then. Nil: the direct peer, which behind a
+	// proxy is the same for everybody.
+	ClientAddr func(*http.Request) (netip.Addr, error)
+
+	// Limits say how many guesses may fail, at passwords and at the secrets of
+	// clients. They are always on, and of each Server its own.
+	Limits Limits
+
+	// AccountName turns every spelling of a name that Users.ByName takes for
+	// the same user into one, for the limits. Nil: space around it and case
+	// make no difference. A database that takes é for e needs more.
+	AccountName func(name string) string
+
+	// Limiter counts wrong passwords for several Servers together, beside the
+	// Limits of each. While it fails, those have to do, or with
+	// LimiterRequired, nobody signs in and the answer is 503. LimiterKey is
+	// the same at all of them and at least 32 bytes long; without it nobody
+	// can tell from the Limiter whose passwords were tried. Nil: none.
+	Limiter         Limiter
+	LimiterKey      Secret
+	LimiterRequired bool
+
+	// InsecureUnlimitedGuesses switches the Limits off.
+	InsecureUnlimitedGuesses bool
+
 	// OnEvent hears what happened, in the goroutine where it did.
 	OnEvent func(Event)
 
@@ -135,6 +163,8 @@ type Server struct {
 	paths   endpoints
 	origins *http.CrossOriginProtection // of what consent pages post
 	labels  map[string]scope.Permission // of scopes
+	guesses *guesses                    // nil without limits, like secrets
+	secrets *secrets
 }
 
 var errNotNew = errors.New("oauth: a Server that New did not make")
@@ -182,11 +212,26 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.Limits = cfg.Limits.complete()
+	fault(cfg.Limits.validate())
+	with, err := newShared(cfg, s.limiterFailed)
+	fault(err)
 	s.cfg = cfg
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+	if !cfg.InsecureUnlimitedGuesses {
+		s.secrets = newSecrets(cfg.Limits.ClientSecret)
+		if cfg.Users != nil && cfg.Passwords != nil {
+			s.guesses = newGuesses(cfg.Limits, entries, cfg.AccountName, with)
+		}
+	}
 	return s, nil
+}
+
+func (s *Server) limiterFailed(ctx context.Context, err error) {
+	s.cfg.Logger.ErrorContext(ctx, "oauth: the limiter failed", "error", err)
+	s.announce(Event{Kind: EventLimiterFailed})
 }
 
 // formats sets what tokens look like. The suffixes have the same length: if one

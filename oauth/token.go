@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,7 +58,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (tokenResponse, *
 	case grant == "":
 		return tokenResponse{}, invalidRequest("grant_type is missing.")
 	case grant == GrantPassword && s.cfg.LegacyPasswordGrant:
-		run = s.passwordGrant
+		run = func(ctx context.Context, c Client, f form) (tokenResponse, *Error) {
+			return s.passwordGrant(ctx, c, f, s.source(r))
+		}
 	case grant == GrantAuthorizationCode:
 		run = s.codeGrant
 	case grant == GrantRefreshToken:
@@ -116,7 +119,9 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, e *Error) bool {
 		if s.cfg.Logger != nil {
 			s.cfg.Logger.ErrorContext(r.Context(), "oauth: cannot answer", "error", e.Err)
 		}
-		h.Set("Retry-After", "1")
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
 	if e.Challenge {
 		h.Set("WWW-Authenticate", `Basic realm="oauth"`)

@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -112,10 +113,11 @@ func TestEvents(t *testing.T) {
 	grant := h.events[3].GrantID
 	now := h.clock.now().UTC().Truncate(time.Microsecond)
 	require.NotEmpty(t, grant)
+	peer := netip.MustParseAddr("192.0.2.1") // httptest's
 	require.Equal(t, []oauth.Event{
-		{Kind: oauth.EventClientFailed, At: now},
-		{Kind: oauth.EventClientFailed, At: now, ClientID: "first"},
-		{Kind: oauth.EventLoginFailed, At: now, ClientID: "first"},
+		{Kind: oauth.EventClientFailed, At: now, ClientAddr: peer},
+		{Kind: oauth.EventClientFailed, At: now, ClientID: "first", ClientAddr: peer},
+		{Kind: oauth.EventLoginFailed, At: now, ClientID: "first", ClientAddr: peer},
 		{Kind: oauth.EventIssued, At: now, ClientID: "first", Subject: user("u1"), GrantID: grant},
 		{Kind: oauth.EventIssued, At: now, ClientID: "first", Subject: machine("first"), GrantID: h.events[4].GrantID},
 		{Kind: oauth.EventRefreshed, At: now, ClientID: "first", Subject: user("u1"), GrantID: grant},
