@@ -53,14 +53,15 @@ func start(t *testing.T, args ...string) *host {
 	file := filepath.Join(t.TempDir(), "credentials.json")
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	var stdout bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	go func() {
-		ended <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-credentials", file}, args...), &stdout)
+		ended <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-credentials", file}, args...), &stdout, &stderr)
 	}()
 	h := newHost(t, waitForCredentials(t, file, ended))
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-ended)
+		require.Equal(t, slices.Contains(args, "0"), strings.Contains(stderr.String(), "warning"), "of a brake that is off")
 		require.Equal(t, 1, strings.Count(stdout.String(), "The admin key, which is not shown again: "+h.key+"\n"))
 		require.Equal(t, 2, strings.Count(stdout.String(), "  curl -H 'Authorization: Bearer "+h.key+"'"))
 		require.Equal(t, 2, strings.Count(stdout.String(), h.user.Password), "where it is shown, and in a command")

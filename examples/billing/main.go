@@ -22,23 +22,30 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "billing:", err)
 		os.Exit(2)
 	}
 }
 
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("billing", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	base := flags.String("base-url", "", "`URL` of the service for its clients, and the issuer of tokens (default http:// and the address)")
 	db := flags.String("db", "memory:", "`database`; only memory: exists so far")
 	file := flags.String("credentials", "", "`file` to write the first credentials to")
+	loginBurst := flags.Int("login-burst", 5, "wrong passwords for one account that are tolerated at once; 0: any `number`, of client secrets, too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || *db != "memory:" { // not repeated here: it may hold a password
 		return errors.New("-db: only memory: exists so far, and there are no arguments")
+	}
+	switch {
+	case *loginBurst < 0:
+		return fmt.Errorf("-login-burst %d is negative", *loginBurst)
+	case *loginBurst == 0:
+		fmt.Fprintln(stderr, "billing: warning: -login-burst 0: nothing limits how often passwords and client secrets are guessed at")
 	}
 	var listener net.Listener
 	listen := func() (err error) {
@@ -57,7 +64,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			return err
 		}
 	}
-	shown, handler, err := newService(ctx, strings.TrimSuffix(*base, "/"))
+	shown, handler, err := newService(ctx, strings.TrimSuffix(*base, "/"), *loginBurst)
 	if err != nil {
 		return err
 	}

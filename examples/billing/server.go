@@ -18,7 +18,7 @@ import (
 const adminPath = "/api/v1/admin/"
 
 // newService returns the first credentials, and the whole API.
-func newService(ctx context.Context, baseURL string) (shown credentials, handler http.Handler, err error) {
+func newService(ctx context.Context, baseURL string, loginBurst int) (shown credentials, handler http.Handler, err error) {
 	permissions, err := catalogue()
 	if err != nil {
 		return shown, nil, err
@@ -34,7 +34,7 @@ func newService(ctx context.Context, baseURL string) (shown credentials, handler
 	}
 	db := newDatabase()
 	clients, secrets := demoClients()
-	tokens, scopes, err := newTokens(baseURL, db, passwords, clients)
+	tokens, scopes, err := newTokens(baseURL, db, passwords, clients, loginBurst)
 	if err != nil {
 		return shown, nil, err
 	}

@@ -9,8 +9,11 @@ import (
 	"github.com/latchwork/latchwork/scope"
 )
 
-// newTokens returns what issues the tokens of users and applications.
-func newTokens(issuer string, db *database, passwords *password.Hasher, clients oauth.ClientStore) (*oauth.Server, *scope.Catalog, error) {
+// newTokens returns what issues the tokens of users and applications. A burst of
+// 0 tolerates any number of guesses.
+func newTokens(
+	issuer string, db *database, passwords *password.Hasher, clients oauth.ClientStore, burst int,
+) (*oauth.Server, *scope.Catalog, error) {
 	scopes, err := scope.NewCatalog(
 		scope.Permission{Name: "profile", Label: "View your profile"},
 		scope.Permission{Name: "invoices", Label: "View your invoices"},
@@ -21,6 +24,7 @@ func newTokens(issuer string, db *database, passwords *password.Hasher, clients 
 	tokens, err := oauth.New(oauth.NewMemoryStore(), clients, oauth.Config{
 		Issuer: issuer, Prefix: "paym", Scopes: scopes, Logger: slog.Default(),
 		Users: db, Passwords: passwords, LegacyPasswordGrant: true,
+		Limits: oauth.Limits{Account: oauth.Rate{Burst: burst}}, InsecureUnlimitedGuesses: burst == 0,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("-base-url: %w", err)
