@@ -80,6 +80,13 @@ type Config struct {
 	// Realm names the protected space in challenges. Empty: "api".
 	Realm string
 
+	// ResourceMetadata returns the URL of the document that describes the
+	// resource a request is for, RFC 9728: the challenges of routes that need
+	// an access token name it, so that a client finds the server that issues
+	// them. (*oauth.Server).ResourceMetadata is one. Nil, or an empty URL: none
+	// is named.
+	ResourceMetadata func(*http.Request) string
+
 	// HideAddressRefusal answers a key used from an address that is not on
 	// its list like an unknown key. Otherwise whoever found a key can learn
 	// that it is a live one.
@@ -103,6 +110,7 @@ type Guard struct {
 	catalog     *scope.Catalog
 	scopes      *scope.Catalog
 	realm       string
+	describedBy func(*http.Request) string
 	hideAddress bool
 	writeReject func(http.ResponseWriter, *http.Request, Rejection)
 	log         *slog.Logger
@@ -113,7 +121,8 @@ func New(cfg Config) (*Guard, error) {
 	g := &Guard{
 		credentials: slices.Clone(cfg.Credentials), clientAddr: cfg.ClientAddr,
 		keyTypes: slices.Clone(cfg.KeyTypes), keyHeader: http.CanonicalHeaderKey(cfg.KeyHeader),
-		catalog: cfg.Catalog, scopes: cfg.Scopes, realm: cfg.Realm, hideAddress: cfg.HideAddressRefusal,
+		catalog: cfg.Catalog, scopes: cfg.Scopes, realm: cfg.Realm,
+		describedBy: cfg.ResourceMetadata, hideAddress: cfg.HideAddressRefusal,
 		writeReject: cfg.Reject, log: cfg.Logger,
 	}
 	faults := overlaps(g.credentials)
@@ -123,7 +132,7 @@ func New(cfg Config) (*Guard, error) {
 	if !isHeaderName(g.keyHeader) || slices.Contains([]string{"Authorization", "Proxy-Authorization", "Cookie", "Host"}, g.keyHeader) {
 		faults = append(faults, fmt.Errorf("middleware: KeyHeader %.40q is not a header that can hold a key", cfg.KeyHeader))
 	}
-	if strings.ContainsFunc(g.realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+	if !isQuotable(g.realm) {
 		faults = append(faults, fmt.Errorf("middleware: Realm %.40q cannot stand between quotes", cfg.Realm))
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -166,6 +175,11 @@ func overlapFault(i, j int) error {
 		return fmt.Errorf("middleware: Credentials[%d] does not recognize its own samples", i)
 	}
 	return fmt.Errorf("middleware: Credentials[%d] and Credentials[%d] recognize the same shape", j, i)
+}
+
+// isQuotable reports whether s may stand between quotes in a header as it is.
+func isQuotable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' })
 }
 
 // isHeaderName reports whether s is empty or a token, RFC 9110 section 5.1.

@@ -117,9 +117,11 @@ func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirem
 	p, rejected := g.authenticate(r)
 	if rejected != nil {
 		requirement.explain(rejected)
+		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
 	if rejected = g.Authorize(r.Context(), p, requirement, more...); rejected != nil {
+		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
 	return p, nil
@@ -157,6 +159,7 @@ func (g *Guard) handler(requirement Requirement) func(http.Handler) http.Handler
 				r = g.admit(r, p)
 			}
 			requirement.explain(rejected)
+			g.describe(r, rejected)
 			g.serve(w, r, next, rejected)
 		})
 	}
@@ -170,6 +173,17 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler,
 		return
 	}
 	next.ServeHTTP(w, r)
+}
+
+// describe adds to the challenge of a route that needs a token where the route
+// is described, RFC 9728 section 5.1.
+func (g *Guard) describe(r *http.Request, rejected *Rejection) {
+	if rejected == nil || rejected.Challenge == "" || rejected.Code == CodeInvalidRequest || rejected.Needed == KindKey || g.describedBy == nil {
+		return
+	}
+	if url := g.describedBy(r); url != "" && isQuotable(url) {
+		rejected.Challenge += `, resource_metadata="` + url + `"`
+	}
 }
 
 // mustKnow panics if a requirement can never be fulfilled.

@@ -17,6 +17,7 @@ const (
 	EventDenied       EventKind = "denied"        // a user said no on the consent page
 	EventCodeRefused  EventKind = "code_refused"  // a code that came from another client, or without its verifier or redirect URI
 	EventCodeReuse    EventKind = "code_reuse"    // a spent code came again; its grant is revoked
+	EventRevoked      EventKind = "revoked"       // a token or a grant, by its client
 	EventLoginFailed  EventKind = "login_failed"  // a wrong password, or an unknown or disabled user
 	EventClientFailed EventKind = "client_failed" // a client that is not who it says
 

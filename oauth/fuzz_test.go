@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/oauth"
 )
 
 // Whatever is sent, the answer is lawful: requireLawful looks at it.
@@ -67,6 +70,61 @@ func FuzzParseForm(f *testing.F) {
 			if len(values[name]) > 1 {
 				require.Equal(t, 400, a.Code)
 			}
+		}
+	})
+}
+
+// Neither endpoint says anything about a token to somebody who is nobody.
+func FuzzRevokeAndIntrospect(f *testing.F) {
+	h := newHouse(f)
+	a := h.tokens("first")
+	authorization := h.basic("first")
+	for _, body := range []string{
+		"", "token=", "token=x", "token=" + a.access(), "token=" + a.access()[:56], "token=%00&token_type_hint=x", "token=a&token=b", "client_id=app&token=x", "token=%zz",
+	} {
+		f.Add(body, formType, authorization, "")
+		f.Add(body, formType, "", "token=x")
+	}
+	f.Fuzz(func(t *testing.T, body, contentType, authorization, query string) {
+		h.t, h.answers, h.events, h.tap.given = t, nil, nil, nil
+		h.tap.do(nil)
+		for _, e := range []struct {
+			handler http.Handler
+			success func(testing.TB, *answer)
+		}{{h.server.IntrospectHandler(), requireLawfulIntrospection}, {h.server.RevokeHandler(), requireEmptyObject}} {
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+			r.URL.RawQuery = query
+			r.Header["Content-Type"] = []string{contentType}
+			if authorization != "" {
+				r.Header["Authorization"] = []string{authorization}
+			}
+			answered := h.sendTo(e.handler, r, e.success)
+			require.NotEqual(t, 503, answered.Code, "nothing failed")
+			if authorization == "" && answered.Code == 200 {
+				require.NotContains(t, answered.Body.String(), "true")
+			}
+		}
+	})
+}
+
+func FuzzDocuments(f *testing.F) {
+	server, err := oauth.New(oauth.NewMemoryStore(), oauth.StaticClients{}, oauth.Config{
+		Issuer: issuer, Prefix: "paym", Resources: []oauth.Resource{{Path: "/api/"}, {Path: "/me"}},
+	})
+	require.NoError(f, err)
+	for _, path := range []string{"", "/me", "/api/x", "/api/%22", "/api/\xff", "//", "/api/..", "x"} {
+		f.Add("GET", path)
+		f.Add("POST", path)
+	}
+	f.Fuzz(func(t *testing.T, method, path string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Method, r.URL.Path = method, "/.well-known/oauth-protected-resource"+path
+		for _, handler := range []http.Handler{server.MetadataHandler(), server.ResourceMetadataHandler()} {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			require.Contains(t, []int{200, 404, 405}, w.Code)
+			require.True(t, json.Valid(w.Body.Bytes()))
+			require.Equal(t, w.Code == 405, w.Header().Get("Allow") != "")
 		}
 	})
 }

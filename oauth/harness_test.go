@@ -150,9 +150,36 @@ func request(body string, authorization ...string) *http.Request {
 }
 
 func (h *house) send(r *http.Request) answer {
+	return h.sendTo(h.server.TokenHandler(), r, requireLawfulTokens)
+}
+
+// revoke sends a revocation request of a client.
+func (h *house) revoke(id, body string, authorization ...string) answer {
+	return h.sendTo(h.server.RevokeHandler(), h.request(id, body, authorization), requireEmptyObject)
+}
+
+// introspect sends an introspection request of a client.
+func (h *house) introspect(id, body string, authorization ...string) answer {
+	return h.sendTo(h.server.IntrospectHandler(), h.request(id, body, authorization), requireLawfulIntrospection)
+}
+
+// request is of a client that authenticates itself, or without an ID, of nobody
+// in particular.
+func (h *house) request(id, body string, authorization []string) *http.Request {
+	switch {
+	case id == "":
+		return request(body, authorization...)
+	case h.clients.get(id).Public:
+		return request(body+"&client_id="+id, authorization...)
+	default:
+		return request(body, h.basic(id))
+	}
+}
+
+func (h *house) sendTo(handler http.Handler, r *http.Request, requireLawfulSuccess func(testing.TB, *answer)) answer {
 	a := answer{ResponseRecorder: httptest.NewRecorder()}
-	h.server.TokenHandler().ServeHTTP(a, r)
-	requireLawful(h.t, &a)
+	handler.ServeHTTP(a, r)
+	requireLawful(h.t, &a, requireLawfulSuccess)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.answers = append(h.answers, a)
@@ -184,7 +211,7 @@ func (a answer) gone() bool {
 
 // requireLawful asserts what holds for every answer there is: each test of this
 // package that sends something goes through here.
-func requireLawful(t testing.TB, a *answer) {
+func requireLawful(t testing.TB, a *answer, requireLawfulSuccess func(testing.TB, *answer)) {
 	t.Helper()
 	if a.silent() {
 		return
@@ -199,19 +226,47 @@ func requireLawful(t testing.TB, a *answer) {
 	later := a.Code == http.StatusServiceUnavailable || a.Code == http.StatusTooManyRequests
 	require.Equal(t, later, header.Get("Retry-After") != "")
 	require.NoError(t, json.Unmarshal(a.Body.Bytes(), &a.members))
-	documented := []string{"error", "error_description"}
 	if a.Code == http.StatusOK {
-		documented = []string{"access_token", "token_type", "expires_in", "refresh_token", "scope"}
-		require.Equal(t, "Bearer", a.text("token_type"))
-		require.Regexp(t, `^paym_at_[0-9A-Za-z]{49}$`, a.access())
-		require.Regexp(t, `"expires_in":[1-9][0-9]*[,}]`, a.Body.String())
-	} else {
-		require.Contains(t, []int{400, 401, 405, 413, 429, 503}, a.Code)
-		require.NotEmpty(t, a.text("error"))
-		require.Contains(t, descriptions(), a.text("error_description"), "a text that may hold what the client sent")
+		requireLawfulSuccess(t, a)
+		return
 	}
+	require.Contains(t, []int{400, 401, 405, 413, 429, 503}, a.Code)
+	require.NotEmpty(t, a.text("error"))
+	require.Contains(t, descriptions(), a.text("error_description"), "a text that may hold what the client sent")
+	a.hasOnly(t, "error", "error_description")
+}
+
+func (a *answer) hasOnly(t testing.TB, documented ...string) {
+	t.Helper()
 	for member := range a.members {
 		require.Contains(t, documented, member)
+	}
+}
+
+func requireLawfulTokens(t testing.TB, a *answer) {
+	t.Helper()
+	a.hasOnly(t, "access_token", "token_type", "expires_in", "refresh_token", "scope")
+	require.Equal(t, "Bearer", a.text("token_type"))
+	require.Regexp(t, `^paym_at_[0-9A-Za-z]{49}$`, a.access())
+	require.Regexp(t, `"expires_in":[1-9][0-9]*[,}]`, a.Body.String())
+}
+
+func requireEmptyObject(t testing.TB, a *answer) {
+	t.Helper()
+	require.Equal(t, "{}\n", a.Body.String())
+}
+
+func requireLawfulIntrospection(t testing.TB, a *answer) {
+	t.Helper()
+	active, isBool := a.members["active"].(bool)
+	require.True(t, isBool)
+	if !active {
+		require.Equal(t, "{\"active\":false}\n", a.Body.String())
+		return
+	}
+	a.hasOnly(t, "active", "scope", "client_id", "token_type", "exp", "iat", "sub", "aud", "iss", "jti")
+	for _, member := range []string{"client_id", "exp", "iat", "aud", "iss", "jti"} {
+		require.Contains(t, a.members, member)
 	}
 }
 
@@ -219,7 +274,7 @@ func requireLawful(t testing.TB, a *answer) {
 // the request, and TestReq024 looks at their bytes.
 func descriptions() []string {
 	return []string{
-		"Use POST.", "Try again later.", "Too many attempts have failed. Try again later.", "Client authentication failed.", "The grant is invalid, expired or revoked.",
+		"Use POST.", "Use GET or HEAD.", "There is nothing here.", "token is missing.", "Try again later.", "Too many attempts have failed. Try again later.", "Client authentication failed.", "The grant is invalid, expired or revoked.",
 		"The client may not use this grant type.", "The grant type is not supported.", "grant_type is missing.",
 		"The scope is unknown, malformed or more than may be granted.", "username and password are needed.",
 		"refresh_token is missing.", "The client authenticates itself in two ways.", "There are too many parameters.",

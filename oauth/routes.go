@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,16 @@ type route struct {
 }
 
 func (s *Server) routes() []route {
-	routes := []route{{s.paths.token, s.TokenHandler()}}
+	routes := []route{
+		{s.paths.token, s.TokenHandler()},
+		{s.paths.revoke, s.RevokeHandler()},
+		{s.paths.introspect, s.IntrospectHandler()},
+		{wellKnownServer + s.paths.issuer, s.MetadataHandler()},
+		{wellKnownResource + s.paths.issuer, s.ResourceMetadataHandler()},
+	}
+	for _, r := range s.cfg.Resources {
+		routes = append(routes, route{wellKnownResource + r.Path, s.ResourceMetadataHandler()})
+	}
 	if s.cfg.Login != nil {
 		routes = append(routes, route{s.paths.authorize, s.AuthorizeHandler()}, route{s.paths.decision, s.DecisionHandler()})
 	}
@@ -73,6 +83,7 @@ func (s *Server) configure(cfg *Config) (faults []error) {
 	if cfg.CodeLifetime < time.Second || cfg.CodeLifetime > 10*time.Minute {
 		faults = append(faults, fmt.Errorf("CodeLifetime %v is not between a second and ten minutes", cfg.CodeLifetime))
 	}
+	cfg.Resources = slices.Clone(cfg.Resources)
 	s.labels = map[string]scope.Permission{}
 	for _, group := range cfg.Scopes.Groups() {
 		for _, p := range group.Permissions {
@@ -81,8 +92,10 @@ func (s *Server) configure(cfg *Config) (faults []error) {
 	}
 	if issuer, err := url.Parse(cfg.Issuer); err == nil {
 		s.origins = http.NewCrossOriginProtection()
-		_ = s.origins.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host) // if it is none, neither is the issuer
+		s.origin = strings.TrimSuffix(cfg.Issuer, issuer.Path)
+		_ = s.origins.AddTrustedOrigin(s.origin) // if it is none, neither is the issuer
 		faults = append(faults, s.place(cfg.Paths, issuer.Path)...)
+		faults = append(faults, checkResources(cfg.Resources, issuer.Path)...)
 	}
 	return faults
 }

@@ -102,6 +102,10 @@ type Config struct {
 	// Paths are where Routes mounts the endpoints, below the Issuer.
 	Paths Paths
 
+	// Resources are what access tokens are for, as far as it is described to
+	// clients.
+	Resources []Resource
+
 	CodeLifetime    time.Duration // of authorization codes; zero: a minute, at most ten
 	AccessLifetime  time.Duration // of access tokens; zero: 15 minutes
 	RefreshIdle     time.Duration // of a refresh token that is not used; zero: 14 days
@@ -160,6 +164,7 @@ type Server struct {
 	code    credential.Format
 	ticket  credential.Format
 
+	origin  string // the issuer without its path
 	paths   endpoints
 	origins *http.CrossOriginProtection // of what consent pages post
 	labels  map[string]scope.Permission // of scopes

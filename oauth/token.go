@@ -15,10 +15,6 @@ import (
 // TokenHandler returns the token endpoint, RFC 6749 section 3.2.
 func (s *Server) TokenHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
-			s.writeError(w, r, methodNotAllowed(http.MethodPost))
-			return
-		}
 		answer, rejected := s.token(w, r)
 		if rejected != nil {
 			s.writeError(w, r, rejected)
@@ -39,16 +35,25 @@ type tokenResponse struct {
 	grantID string // for the Server itself
 }
 
-// token decides: transport, client, grant type, and then the grant.
-func (s *Server) token(w http.ResponseWriter, r *http.Request) (tokenResponse, *Error) {
+// receive reads what a client posted, and finds out which client that is.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) (Client, form, *Error) {
+	if r.Method != http.MethodPost {
+		return Client{}, nil, methodNotAllowed(http.MethodPost)
+	}
 	if s.store == nil {
-		return tokenResponse{}, unavailable(errNotNew)
+		return Client{}, nil, unavailable(errNotNew)
 	}
 	f, rejected := readForm(w, r)
 	if rejected != nil {
-		return tokenResponse{}, rejected
+		return Client{}, nil, rejected
 	}
 	c, rejected := s.authenticate(r.Context(), r, f)
+	return c, f, rejected
+}
+
+// token decides: transport, client, grant type, and then the grant.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) (tokenResponse, *Error) {
+	c, f, rejected := s.receive(w, r)
 	if rejected != nil {
 		return tokenResponse{}, rejected
 	}

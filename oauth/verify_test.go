@@ -142,7 +142,7 @@ func bare(t testing.TB) (server *oauth.Server, client string) {
 func issue(t testing.TB, server *oauth.Server, client string) string {
 	a := answer{ResponseRecorder: httptest.NewRecorder()}
 	server.TokenHandler().ServeHTTP(a, request(byClient+"&scope=profile", client))
-	requireLawful(t, &a)
+	requireLawful(t, &a, requireLawfulTokens)
 	return a.access()
 }
 
