@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -57,17 +58,21 @@ func TestTable(t *testing.T) {
 		{who: "by hand", yardstick: true, work: sleep(time.Millisecond / 10)},
 		{who: "faster", work: sleep(time.Millisecond / 10)},
 	}}
-	rows := table.measure(ratio.Options{Samples: 3, Sample: time.Millisecond})
+	var rows []measured
+	synctest.Test(t, func(*testing.T) { // where time is exact
+		rows = table.measure(ratio.Options{Samples: 3, Sample: time.Second})
+	})
 	require.Equal(t, []string{"faster"}, behind(rows))
-
-	for i := range rows {
-		rows[i].ns, rows[i].times = []float64{1e3, 2e4, 100, 100, 100}[i], []float64{1, 20, 0.1, 0.1, 0.1}[i]
+	for i, m := range rows {
+		require.InDelta(t, []float64{1e6, 2e7, 1e5, 1e5, 1e5}[i], m.ns, 0)
+		require.InEpsilon(t, []float64{1, 20, 0.1, 0.1, 0.1}[i], m.times, 1e-9)
+		require.Equal(t, ratio.Allocated{}, m.allocs)
 		rows[i].allocs = ratio.Allocated{Count: 2, Bytes: 64}
 	}
 	var out strings.Builder
 	table.markdown(&out, rows)
-	require.Contains(t, out.String(), "| slower v1 | 20 µs | 20 | 2 | 64 |  |\n| half | 100 ns | 0.10 | 2 | 64 | the other half |\n")
-	require.Equal(t, []string{"| a job | 1 µs, 2 allocations | slower 20, half 0.10 (the other half) |\n"}, table.line(rows))
+	require.Contains(t, out.String(), "| slower v1 | 20 ms | 20 | 2 | 64 |  |\n| half | 100 µs | 0.10 | 2 | 64 | the other half |\n")
+	require.Equal(t, []string{"| a job | 1 ms, 2 allocations | slower 20, half 0.10 (the other half) |\n"}, table.line(rows))
 }
 
 func TestDuration(t *testing.T) {

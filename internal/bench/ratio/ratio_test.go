@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -12,47 +13,48 @@ import (
 	"github.com/latchwork/latchwork/internal/bench/ratio"
 )
 
-// spin does n times as much as one.
-func spin(times int) func(n int) {
+// lasting returns work that takes this long. In a bubble of synctest it takes
+// exactly that.
+func lasting(d time.Duration) func(n int) {
+	return func(n int) { time.Sleep(time.Duration(n) * d) }
+}
+
+// allocating is lasting with one allocation.
+func allocating(d time.Duration) func(n int) {
 	return func(n int) {
-		for range n * times {
-			x = x*6364136223846793005 + 1442695040888963407
+		for range n {
+			p = new([64]byte)
 		}
+		time.Sleep(time.Duration(n) * d)
 	}
 }
 
-func allocate(n int) {
-	for range n {
-		p = new([64]byte)
-	}
-}
-
-var (
-	x uint64
-	p *[64]byte
-)
+var p *[64]byte
 
 func TestReport(t *testing.T) {
-	quick := ratio.Options{Samples: 9, Sample: 200 * time.Microsecond}
+	const us = time.Microsecond
 	cases := map[string]struct {
 		c    ratio.Case
 		kept bool
 	}{
-		"half the reference":          {ratio.Case{Limit: 0.9, Subject: spin(100), Reference: spin(200)}, true},
-		"twice the reference":         {ratio.Case{Limit: 1.5, Subject: spin(200), Reference: spin(100)}, false},
-		"twice, but not judged":       {ratio.Case{Subject: spin(200), Reference: spin(100)}, true},
-		"allocates":                   {ratio.Case{Subject: allocate, Reference: allocate}, false},
-		"allocates, as it may":        {ratio.Case{MaxAllocs: 1, Subject: allocate, Reference: allocate}, true},
-		"allocates, but is not asked": {ratio.Case{MaxAllocs: -1, Subject: allocate, Reference: allocate}, true},
+		"less":                        {ratio.Case{Limit: 1.5, Subject: lasting(140 * us), Reference: lasting(100 * us)}, true},
+		"more":                        {ratio.Case{Limit: 1.5, Subject: lasting(160 * us), Reference: lasting(100 * us)}, false},
+		"more, but not judged":        {ratio.Case{Subject: lasting(160 * us), Reference: lasting(100 * us)}, true},
+		"allocates":                   {ratio.Case{Subject: allocating(us), Reference: lasting(us)}, false},
+		"allocates, as it may":        {ratio.Case{MaxAllocs: 1, Subject: allocating(us), Reference: lasting(us)}, true},
+		"allocates, but is not asked": {ratio.Case{MaxAllocs: -1, Subject: allocating(us), Reference: lasting(us)}, true},
 		"prepared": {ratio.Case{Limit: 1.5, Prepare: func() (subject, reference func(n int)) {
-			return spin(200), spin(100)
+			return lasting(160 * us), lasting(100 * us)
 		}}, false},
+		"longer than its sample": {ratio.Case{Limit: 1.5, Sample: us, Subject: lasting(16 * us), Reference: lasting(10 * us)}, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			c.c.Name = name
 			var out strings.Builder
-			require.Equal(t, c.kept, ratio.Report(&out, []ratio.Case{c.c}, quick), out.String())
+			synctest.Test(t, func(t *testing.T) {
+				require.Equal(t, c.kept, ratio.Report(&out, []ratio.Case{c.c}, ratio.Options{}), out.String())
+			})
 			require.Equal(t, !c.kept, strings.Contains(out.String(), "missed: "+name), out.String())
 		})
 	}
@@ -91,20 +93,19 @@ func TestReportFiguresMeasuresAgain(t *testing.T) {
 }
 
 func TestTurns(t *testing.T) {
-	var order strings.Builder
-	work := func(name string) func(n int) {
-		return func(int) {
-			order.WriteString(name)
-			time.Sleep(100 * time.Microsecond)
+	synctest.Test(t, func(t *testing.T) {
+		var order strings.Builder
+		work := func(name string, d time.Duration) func(n int) {
+			return func(n int) {
+				order.WriteString(name)
+				time.Sleep(time.Duration(n) * d)
+			}
 		}
-	}
-	samples := ratio.Turns(ratio.Options{Samples: 3, Sample: 50 * time.Microsecond}, work("a"), work("b"), work("c"))
-	require.True(t, strings.HasSuffix(order.String(), "abcbcacab"), order.String())
-	require.Len(t, samples, 3)
-	for _, s := range samples {
-		require.Len(t, s, 3)
-		require.GreaterOrEqual(t, ratio.Median(s), 100_000.0/64) // no count is greater
-	}
+		o := ratio.Options{Samples: 3, Sample: 8 * time.Millisecond}
+		samples := ratio.Turns(o, work("a", time.Millisecond), work("b", time.Second), work("c", time.Microsecond))
+		require.True(t, strings.HasSuffix(order.String(), "abcbcacab"), order.String())
+		require.Equal(t, [][]float64{{1e6, 1e6, 1e6}, {1e9, 1e9, 1e9}, {1e3, 1e3, 1e3}}, samples)
+	})
 }
 
 func TestMedianAndRatio(t *testing.T) {
@@ -115,6 +116,8 @@ func TestMedianAndRatio(t *testing.T) {
 }
 
 func TestAllocs(t *testing.T) {
-	require.Equal(t, ratio.Allocated{Count: 1, Bytes: 64}, ratio.Allocs(allocate))
-	require.Equal(t, ratio.Allocated{}, ratio.Allocs(spin(1)))
+	synctest.Test(t, func(t *testing.T) {
+		require.Equal(t, ratio.Allocated{Count: 1, Bytes: 64}, ratio.Allocs(allocating(time.Microsecond)))
+		require.Equal(t, ratio.Allocated{}, ratio.Allocs(lasting(time.Microsecond)))
+	})
 }
