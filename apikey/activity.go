@@ -17,7 +17,7 @@ type Activity interface {
 	// and is no error.
 	//
 	// After an error nothing is recorded, unless it matches ErrUncertain: then
-	// nobody knows, because the answer to a commit was lost.
+	// nobody knows, because the answer to a commit was lost or came too late.
 	Record(ctx context.Context, uses []Use) error
 
 	// LastUsed returns when these keys, at most 1,000, were last used, in any

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"time"
 
 	"github.com/latchwork/latchwork/scope"
 )
@@ -28,17 +30,27 @@ func (m *Manager) load(ctx context.Context, sum Hash) (Verified, error) {
 	if !secret.Deadline.IsZero() && !now.Before(secret.Deadline) {
 		return Verified{}, ErrInvalid
 	}
-	if err := r.Key.judge(now); err != nil {
+	k := &loaded{key: r.Key}
+	if err := m.judge(k, now); err != nil {
 		return Verified{}, err
 	}
-	if r.Key.Permissions, err = m.permissions(ctx, r.Key); err != nil {
+	if k.key.Permissions, err = m.permissions(ctx, r.Key); err != nil {
 		return Verified{}, err
 	}
 	// Last, because it may use up the time that is left.
 	if candidate > 0 {
 		m.rehash(ctx, r.Key.ID, secret, sum)
 	}
-	return Verified{key: &r.Key}, nil
+	return Verified{key: k}, nil
+}
+
+// judge says why a key may not be used by now, and counts that.
+func (m *Manager) judge(k *loaded, now time.Time) error {
+	err := k.key.judge(now)
+	if err != nil {
+		m.uses.record(k, 0, netip.Addr{}, deniedState)
+	}
+	return err
 }
 
 // permissions returns what the key may do at present.

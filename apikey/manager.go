@@ -49,10 +49,11 @@ type Config struct {
 	// that made it.
 	OnEvent func(Event)
 
-	// Activity answers what happened to a key. Nil: nothing is known.
+	// Activity knows what happened to keys and how often they were used. Nil:
+	// nothing is known, and no use is counted.
 	Activity Activity
 
-	// Now judges expiry. Nil: time.Now.
+	// Now judges expiry, and dates events and uses. Nil: time.Now.
 	Now func() time.Time
 
 	// Logger hears what nobody else is told. Nil: silent.
@@ -79,6 +80,7 @@ type Manager struct {
 	clock     func() time.Time
 	log       *slog.Logger
 
+	uses       *uses
 	background background
 }
 
@@ -138,18 +140,33 @@ func New(store Store, cfg Config) (*Manager, error) {
 		m.log = slog.New(slog.DiscardHandler)
 	}
 	m.background.log = m.log
+	m.uses = newUses(m.activity, cfg.Now, m.log, &m.background)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// Close ends what goes on in the background, and waits for that until the
-// context is done, whose error it returns then. Verification and management
-// still work afterwards; only nothing happens beside them any more. Calling it
-// again is fine.
+// Close records the uses that were counted last, ends what goes on in the
+// background, and waits for that until the context is done, whose error it
+// returns then. Another error is the Activity's: the last uses are not
+// recorded. Verification and management still work afterwards; only nothing
+// happens beside them any more, and no use is counted. Calling it again is fine.
 func (m *Manager) Close(ctx context.Context) error {
-	return m.background.close(ctx)
+	recorded := make(chan error, 1)
+	m.background.start(func() {
+		defer close(recorded)
+		recorded <- m.uses.end(ctx)
+	})
+	if err := m.background.close(ctx); err != nil {
+		return err
+	}
+	select {
+	case err := <-recorded:
+		return err
+	default: // closed before
+		return nil
+	}
 }
 
 // now is the present as a store may see it.

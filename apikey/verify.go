@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/latchwork/latchwork/internal/credential"
 )
@@ -12,7 +13,11 @@ import (
 // It is a small value that is cheap to copy; what it holds is immutable and
 // shared. The zero Verified allows nothing.
 type Verified struct {
-	key *Key
+	key *loaded
+
+	// at is when that was, on the monotonic clock of Manager.uses. Zero: not
+	// long ago.
+	at time.Duration
 }
 
 // Key returns the key, with the permissions that are in effect.
@@ -20,7 +25,7 @@ func (v Verified) Key() Key {
 	if v.key == nil {
 		return Key{}
 	}
-	return *v.key
+	return v.key.key
 }
 
 // AllowsFrom says whether the key may be used from this address:
@@ -30,11 +35,11 @@ func (v Verified) AllowsFrom(addr netip.Addr) error {
 	switch {
 	case v.key == nil:
 		return ErrInvalid
-	case v.key.AllowedIPs == nil:
+	case v.key.key.AllowedIPs == nil:
 		return nil
 	case !addr.IsValid():
 		return ErrIPUnknown
-	case !v.key.AllowedIPs.Contains(addr):
+	case !v.key.key.AllowedIPs.Contains(addr):
 		return ErrIPNotAllowed
 	default:
 		return nil

@@ -1,0 +1,167 @@
+package apikey
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	flushInterval = 10 * time.Second
+
+	// maxTallies is how many keys are counted at once, a day of each, and how
+	// many may wait for another try.
+	maxTallies = 1 << 16
+)
+
+// uses collects what is counted until the Activity has recorded it. It is safe
+// for concurrent use, and takes a lock only for a key that has not been used
+// since the last flush.
+type uses struct {
+	activity   Activity // nil: nothing is collected
+	room       int      // maxTallies
+	log        *slog.Logger
+	background *background
+
+	clock  func() time.Time // nil: the monotonic one, from base, and offset
+	base   time.Time
+	offset atomic.Int64 // from base to the wall clock, in nanoseconds
+
+	full    atomic.Bool   // until the next flush
+	ended   atomic.Bool   // nothing is collected any more
+	dropped atomic.Uint64 // requests that are in no statistics
+
+	flushing chan struct{} // holds a token of the one who flushes
+
+	mu     sync.Mutex // guards what follows
+	open   map[keyDay]*tally
+	failed map[keyDay]Use // being recorded, or waiting for another try
+	timer  *time.Timer    // only while something waits to be flushed
+}
+
+// A keyDay is what is counted together.
+type keyDay struct {
+	keyID string
+	date  int64 // seconds since 1970
+}
+
+// newUses collects for an Activity, or for nobody.
+func newUses(activity Activity, clock func() time.Time, log *slog.Logger, b *background) *uses {
+	u := &uses{
+		activity: activity, room: maxTallies, log: log, background: b, clock: clock, base: time.Now().Add(-time.Hour),
+		flushing: make(chan struct{}, 1), open: map[keyDay]*tally{}, failed: map[keyDay]Use{},
+	}
+	u.setOffset()
+	return u
+}
+
+// now is the present on the monotonic clock. It is never 0.
+func (u *uses) now() time.Duration { return time.Since(u.base) }
+
+// setOffset looks at the wall clock, which may have been set.
+func (u *uses) setOffset() {
+	now := time.Now()
+	u.offset.Store(now.UnixNano() - int64(now.Sub(u.base)))
+}
+
+// instant returns the time in nanoseconds since 1970 of an instant on the
+// monotonic clock, or with 0, of the present.
+func (u *uses) instant(at time.Duration) int64 {
+	switch {
+	case u.clock != nil:
+		return u.clock().UnixNano()
+	case at == 0:
+		at = u.now()
+	}
+	return u.offset.Load() + int64(at)
+}
+
+// record counts how a request ended.
+func (u *uses) record(k *loaded, at time.Duration, addr netip.Addr, outcome Outcome) {
+	if u == nil || u.activity == nil {
+		return
+	}
+	instant := u.instant(at)
+	t := k.tally.Load()
+	for t == nil || instant >= t.ending || !t.count(instant, addr, outcome) {
+		if u.ended.Load() {
+			return
+		}
+		u.setOffset()
+		instant = u.instant(at)
+		if t = u.tally(k, instant); t == nil {
+			u.dropped.Add(1)
+			return
+		}
+	}
+}
+
+// tally returns where a key is counted on the day of this instant, or nil when
+// there is no room.
+func (u *uses) tally(k *loaded, instant int64) *tally {
+	if u.full.Load() {
+		return nil
+	}
+	date := midnight(time.Unix(0, instant))
+	at := keyDay{k.key.ID, date.Unix()}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	t := u.open[at]
+	if t == nil {
+		if len(u.open) >= u.room {
+			u.full.Store(true)
+			u.flushSoon(0)
+			return nil
+		}
+		t = &tally{keyID: k.key.ID, date: date, ending: date.AddDate(0, 0, 1).UnixNano()}
+		u.open[at] = t
+		u.flushSoon(flushInterval)
+	}
+	k.tally.Store(t)
+	return t
+}
+
+// midnight returns when the day began, in UTC.
+func midnight(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// waiting returns the last use of a key that the Activity may not know of, yet:
+// one of today or yesterday.
+func (u *uses) waiting(keyID string) LastUse {
+	var last LastUse
+	today := midnight(time.Unix(0, u.instant(0)))
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, date := range []time.Time{today, today.AddDate(0, 0, -1)} {
+		at := keyDay{keyID, date.Unix()}
+		if t := u.open[at]; t != nil {
+			last = later(last, t.lastUse())
+		}
+		if use, waits := u.failed[at]; waits {
+			last = later(last, LastUse{KeyID: keyID, At: use.LastAt, Addr: use.LastAddr})
+		}
+	}
+	return last
+}
+
+// later returns the later one of two last uses.
+func later(a, b LastUse) LastUse {
+	if b.At.After(a.At) {
+		return b
+	}
+	return a
+}
+
+// flushSoon makes sure that there will be a flush, at the latest after d. It
+// wants the lock.
+func (u *uses) flushSoon(d time.Duration) {
+	switch {
+	case u.ended.Load():
+	case u.timer == nil:
+		u.timer = time.AfterFunc(d, func() { u.background.start(func() { _ = u.flush(context.Background()) }) })
+	case d == 0 && u.timer.Stop():
+		u.timer.Reset(0)
+	}
+}
