@@ -1,0 +1,195 @@
+package apikeysql
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/internal/sqlkit"
+)
+
+const (
+	// maxRows is how many rows one statement stores, and for how many keys one
+	// asks: what every database takes at once.
+	maxRows = 1000
+
+	aDay = 24 * time.Hour
+)
+
+// upsertDays adds n rows of counts to what was counted before.
+func upsertDays(dialect sqlkit.Dialect, n int) string {
+	columns := []string{"allowed", "denied_state", "denied_address", "denied_type", "denied_permission", "denied_request"}
+	insert := " (key_id, day, " + strings.Join(columns, ", ") + ") VALUES " + sqlkit.Rows(n, 2+len(columns))
+	added := make([]string, len(columns))
+	for i, c := range columns {
+		if dialect == sqlkit.MySQL {
+			added[i] = c + " = " + c + " + VALUES(" + c + ")"
+		} else {
+			added[i] = c + " = d." + c + " + excluded." + c
+		}
+	}
+	if dialect == sqlkit.MySQL {
+		return "INSERT INTO latchwork_key_days" + insert + " ON DUPLICATE KEY UPDATE " + strings.Join(added, ", ")
+	}
+	return "INSERT INTO latchwork_key_days AS d" + insert + " ON CONFLICT (key_id, day) DO UPDATE SET " + strings.Join(added, ", ")
+}
+
+// upsertUses moves n last uses forward, and never back.
+func upsertUses(dialect sqlkit.Dialect, n int) string {
+	insert := " (key_id, last_at, last_addr) VALUES " + sqlkit.Rows(n, 3)
+	if dialect == sqlkit.MySQL {
+		// The assignments are made in their order.
+		return "INSERT INTO latchwork_key_uses" + insert + " ON DUPLICATE KEY UPDATE " +
+			"last_addr = IF(VALUES(last_at) > last_at, VALUES(last_addr), last_addr), last_at = GREATEST(last_at, VALUES(last_at))"
+	}
+	return "INSERT INTO latchwork_key_uses AS u" + insert + " ON CONFLICT (key_id) DO UPDATE " +
+		"SET last_at = excluded.last_at, last_addr = excluded.last_addr WHERE excluded.last_at > u.last_at"
+}
+
+// Record implements [apikey.Activity]. It is one transaction with two
+// statements for every thousand keys. What was counted twice, because the
+// answer to a COMMIT was lost, is not noticed.
+func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
+	days, last := sum(uses)
+	if len(days) == 0 && len(last) == 0 {
+		return s.fail(ctx, "record", ctx.Err())
+	}
+	err := s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		for chunk := range slices.Chunk(days, maxRows) {
+			args := make([]any, 0, 8*len(chunk))
+			for _, u := range chunk {
+				c := u.Day.Counts
+				args = append(args, u.KeyID, sqlkit.Micros(u.Day.Date),
+					c.Allowed, c.DeniedState, c.DeniedAddress, c.DeniedType, c.DeniedPermission, c.DeniedRequest)
+			}
+			if _, err := tx.ExecContext(ctx, s.db.SQL(upsertDays(s.db.Dialect(), len(chunk))), args...); err != nil {
+				return err
+			}
+		}
+		for chunk := range slices.Chunk(last, maxRows) {
+			args := make([]any, 0, 3*len(chunk))
+			for _, u := range chunk {
+				args = append(args, u.KeyID, sqlkit.Micros(u.At), addrText(u.Addr))
+			}
+			if _, err := tx.ExecContext(ctx, s.db.SQL(upsertUses(s.db.Dialect(), len(chunk))), args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, asItIs)
+	return s.fail(ctx, "record", err)
+}
+
+func addrText(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return ""
+	}
+	return addr.String()
+}
+
+// sum adds up what belongs to one row, because no statement may touch a row
+// twice, and sorts the rows, so that nodes which write at once do not wait for
+// each other crosswise.
+func sum(uses []apikey.Use) (days []apikey.Use, last []apikey.LastUse) {
+	type row struct {
+		keyID string
+		day   int64
+	}
+	counts, latest := map[row]apikey.Counts{}, map[string]apikey.LastUse{}
+	for _, u := range uses {
+		if !sqlkit.IsText(u.KeyID) {
+			continue // no key is called that
+		}
+		if u.Day.Counts != (apikey.Counts{}) {
+			r := row{u.KeyID, sqlkit.Micros(u.Day.Date)}
+			counts[r] = counts[r].Add(u.Day.Counts)
+		}
+		if u.LastAt.After(latest[u.KeyID].At) {
+			latest[u.KeyID] = apikey.LastUse{KeyID: u.KeyID, At: u.LastAt, Addr: u.LastAddr}
+		}
+	}
+	for r, c := range counts {
+		days = append(days, apikey.Use{KeyID: r.keyID, Day: apikey.Day{Date: time.UnixMicro(r.day).UTC(), Counts: c}})
+	}
+	slices.SortFunc(days, func(a, b apikey.Use) int {
+		return cmp.Or(strings.Compare(a.KeyID, b.KeyID), a.Day.Date.Compare(b.Day.Date))
+	})
+	last = slices.SortedFunc(maps.Values(latest), func(a, b apikey.LastUse) int { return strings.Compare(a.KeyID, b.KeyID) })
+	return days, last
+}
+
+// LastUsed implements [apikey.Activity].
+func (s *Store) LastUsed(ctx context.Context, keyIDs []string) ([]apikey.LastUse, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, s.fail(ctx, "last used", err)
+	}
+	keyIDs = slices.DeleteFunc(slices.Clone(keyIDs), func(id string) bool { return !sqlkit.IsText(id) })
+	uses := []apikey.LastUse{}
+	for chunk := range slices.Chunk(keyIDs, maxRows) {
+		args := make([]any, len(chunk))
+		for i, id := range chunk {
+			args[i] = id
+		}
+		query := "SELECT key_id, last_at, last_addr FROM latchwork_key_uses WHERE key_id IN (" + sqlkit.Marks(len(chunk)) + ")"
+		err := s.each(ctx, query, args, func(rows *sql.Rows) error {
+			var u apikey.LastUse
+			var addr string
+			if err := rows.Scan(&u.KeyID, (*sqlkit.Time)(&u.At), &addr); err != nil {
+				return err
+			}
+			if addr != "" {
+				var err error
+				if u.Addr, err = netip.ParseAddr(addr); err != nil {
+					return err
+				}
+			}
+			uses = append(uses, u)
+			return nil
+		})
+		if err != nil {
+			return nil, s.fail(ctx, "last used", err)
+		}
+	}
+	return uses, nil
+}
+
+// Usage implements [apikey.Activity].
+func (s *Store) Usage(ctx context.Context, keyID string, since time.Time) ([]apikey.Day, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, s.fail(ctx, "usage", err)
+	}
+	days := []apikey.Day{}
+	if !sqlkit.IsText(keyID) {
+		return days, nil
+	}
+	query := "SELECT day, allowed, denied_state, denied_address, denied_type, denied_permission, denied_request " +
+		"FROM latchwork_key_days WHERE key_id = ? AND day > ? ORDER BY day"
+	err := s.each(ctx, query, []any{keyID, sqlkit.Micros(since.Add(-aDay))}, func(rows *sql.Rows) error {
+		var d apikey.Day
+		err := rows.Scan((*sqlkit.Time)(&d.Date), &d.Allowed, &d.DeniedState, &d.DeniedAddress, &d.DeniedType, &d.DeniedPermission, &d.DeniedRequest)
+		days = append(days, d)
+		return err
+	})
+	return days, s.fail(ctx, "usage", err)
+}
+
+// each runs a query that is not prepared and hands over each of its rows.
+func (s *Store) each(ctx context.Context, query string, args []any, row func(*sql.Rows) error) error {
+	rows, err := s.db.QueryContext(ctx, s.db.SQL(query), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // Err says what is wrong
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

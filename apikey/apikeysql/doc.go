@@ -1,0 +1,31 @@
+// Package apikeysql keeps API keys in a database: SQLite, PostgreSQL, MySQL or
+// MariaDB, through database/sql and whichever driver the host opens it with.
+// Begin with [Migrate] and [New].
+//
+//	db, err := sql.Open("sqlite", "file:keys.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)")
+//	cfg := apikeysql.Config{Dialect: apikeysql.SQLite}
+//	err = apikeysql.Migrate(ctx, db, cfg)
+//	store, err := apikeysql.New(db, cfg)
+//	keys, err := apikey.New(store, apikey.Config{Prefix: "acme"})
+//
+// A [Store] passes the suite of apikeytest on every dialect, with any number
+// of nodes on one database. What it has acknowledged is committed, so it
+// survives the end of the process; whether it survives a loss of power is up
+// to the database (synchronous = FULL on SQLite, which is its default, fsync on
+// the others).
+//
+// # Drivers
+//
+// None is imported. What their errors mean is found out from an SQLState
+// method (jackc/pgx, lib/pq) or from error numbers (go-sql-driver/mysql,
+// modernc.org/sqlite, mattn/go-sqlite3); [Config].SQLState is for others.
+//
+// # Schema
+//
+// Nothing is migrated silently: New refuses a schema that is missing, older or
+// newer than it knows. [Migrations] has the SQL for those who run it by other
+// means.
+//
+// A row that cannot be read whole, because somebody damaged a list or a
+// permission in it, is an error and never a key with less on it.
+package apikeysql

@@ -1,0 +1,93 @@
+package apikeysql
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/internal/sqlkit"
+)
+
+// Purge implements [apikey.Activity]. It drops what the Feed no longer needs,
+// too, without counting it. Several nodes may purge at once.
+func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	if err := ctx.Err(); err != nil || limit <= 0 {
+		return 0, s.fail(ctx, "purge", err)
+	}
+	at := sqlkit.Micros(before)
+	events, err := s.deleteSome(ctx, "latchwork_key_events", "id", "happened_at < ?", limit, at)
+	if err != nil {
+		return 0, s.fail(ctx, "purge", err)
+	}
+	days := 0
+	if events < limit {
+		days, err = s.deleteSome(ctx, "latchwork_key_days", "key_id, day", "day <= ?", limit-events, sqlkit.Micros(before.Add(-aDay)))
+		if err != nil {
+			return events, s.fail(ctx, "purge", err)
+		}
+	}
+	// The newest change stays: it shows that a cursor is this feed's.
+	_, err = s.deleteSome(ctx, "latchwork_key_changes", "seq",
+		"changed_at < ? AND seq < (SELECT newest FROM (SELECT MAX(seq) AS newest FROM latchwork_key_changes) AS m)", limit, at)
+	return events + days, s.fail(ctx, "purge", err)
+}
+
+// PurgeRevoked deletes keys that were revoked before the given time, at most
+// limit of them, with everything that is known about them, and returns how
+// many. How long revoked keys are kept is up to the host: as long as somebody
+// may ask what became of one. Several nodes may purge at once.
+func (s *Store) PurgeRevoked(ctx context.Context, before time.Time, limit int) (int, error) {
+	if err := ctx.Err(); err != nil || limit <= 0 {
+		return 0, s.fail(ctx, "purge revoked", err)
+	}
+	at := sqlkit.Micros(before)
+	var ids []any
+	query := "SELECT id FROM latchwork_keys WHERE revoked_at < ? ORDER BY revoked_at LIMIT ?"
+	err := s.each(ctx, query, []any{at, min(limit, maxRows)}, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return 0, s.fail(ctx, "purge revoked", err)
+	}
+	var n int64
+	these := " IN (" + sqlkit.Marks(len(ids)) + ")"
+	err = s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		// Secrets and events go with their key.
+		result, err := tx.ExecContext(ctx, s.db.SQL("DELETE FROM latchwork_keys WHERE revoked_at < ? AND id"+these), append([]any{at}, ids...)...)
+		if err != nil {
+			return err
+		}
+		for _, table := range []string{"latchwork_key_days", "latchwork_key_uses"} {
+			if _, err := tx.ExecContext(ctx, s.db.SQL("DELETE FROM "+table+" WHERE key_id"+these), ids...); err != nil {
+				return err
+			}
+		}
+		n, err = result.RowsAffected()
+		return err
+	}, asItIs)
+	return int(n), s.fail(ctx, "purge revoked", err)
+}
+
+// asItIs decides nothing.
+func asItIs(_ context.Context, err error, _ bool) error { return err }
+
+// deleteSome deletes rows of a table with this key, at most limit of them.
+func (s *Store) deleteSome(ctx context.Context, table, key, where string, limit int, args ...any) (int, error) {
+	n := 0
+	err := s.db.Try(ctx, func(ctx context.Context) error {
+		result, err := s.db.ExecContext(ctx, s.db.SQL(s.db.DeleteSome(table, key, where)), append(args, limit)...)
+		if err != nil {
+			return err
+		}
+		affected, err := result.RowsAffected()
+		n = int(affected)
+		return err
+	})
+	return n, err
+}
+
+var _ apikey.Activity = (*Store)(nil)

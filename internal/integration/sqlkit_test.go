@@ -1,0 +1,138 @@
+package integration
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/internal/sqlkit"
+)
+
+// twoVersions is a package whose schema has changed once.
+func twoVersions(newest int) sqlkit.Package {
+	files := fstest.MapFS{}
+	for _, dialect := range dialects() {
+		dir := "migrations/" + dialect + "/"
+		files[dir+"0001_begin.sql"] = &fstest.MapFile{Data: []byte(
+			"-- +goose Up\n\nCREATE TABLE latchwork_things (id INTEGER NOT NULL PRIMARY KEY);\n\n" +
+				"CREATE TABLE latchwork_versions (version INTEGER NOT NULL PRIMARY KEY);\n\nINSERT INTO latchwork_versions (version) VALUES (1);\n")}
+		if newest == 2 {
+			files[dir+"0002_more.sql"] = &fstest.MapFile{Data: []byte(
+				"-- +goose Up\n\n-- A comment; with a semicolon.\n\nALTER TABLE latchwork_things ADD COLUMN n INTEGER;\n\nINSERT INTO latchwork_versions (version) VALUES (2);\n")}
+		}
+	}
+	return sqlkit.Package{Name: "thingsql", Versions: "latchwork_versions", Files: files}
+}
+
+func TestUpgrade(t *testing.T) {
+	for _, dialect := range dialects() {
+		t.Run(dialect, func(t *testing.T) {
+			d := newDatabase(t, dialect)
+			open := func(newest int) *sqlkit.DB {
+				kit, err := sqlkit.New(d.open(t), twoVersions(newest), sqlkit.Config{Dialect: sqlkit.Dialect(d.dialect), TablePrefix: d.prefix})
+				require.NoError(t, err)
+				return kit
+			}
+			ready := func(context.Context) error { return nil }
+			older, newer := open(1), open(2)
+			require.NoError(t, older.Migrate(t.Context()))
+			require.NoError(t, older.Setup(ready))
+			d.exec(t, older.DB, "INSERT INTO "+d.prefix+"things (id) VALUES (7)")
+			require.EqualError(t, newer.Setup(ready),
+				"thingsql: the schema has version 1, and this program needs version 2: call thingsql.Migrate(ctx, db, cfg) first")
+			var all sync.WaitGroup
+			errs := make([]error, 4)
+			for i := range errs {
+				node := open(2)
+				all.Go(func() { errs[i] = node.Migrate(context.Background()) })
+			}
+			all.Wait()
+			for _, err := range errs {
+				require.NoError(t, err)
+			}
+			require.NoError(t, newer.Setup(ready))
+			var n sql.NullInt64
+			require.NoError(t, newer.QueryRowContext(t.Context(), "SELECT n FROM "+d.prefix+"things WHERE id = 7").Scan(&n))
+			require.EqualError(t, older.Setup(ready),
+				"thingsql: the schema has version 2, and this program knows version 1: run a newer release of github.com/latchwork/latchwork")
+			require.ErrorContains(t, older.Migrate(t.Context()), "run a newer release")
+		})
+	}
+}
+
+// The transactions of a kit, where the database has its own opinion.
+func TestTransactions(t *testing.T) {
+	for _, dialect := range dialects() {
+		t.Run(dialect, func(t *testing.T) {
+			d := newDatabase(t, dialect)
+			kit, err := sqlkit.New(d.open(t), twoVersions(1), sqlkit.Config{Dialect: sqlkit.Dialect(d.dialect), TablePrefix: d.prefix})
+			require.NoError(t, err)
+			require.NoError(t, kit.Migrate(t.Context()))
+			insert := func(id int) sqlkit.Work {
+				return func(ctx context.Context, tx *sql.Tx) error {
+					_, err := tx.ExecContext(ctx, kit.SQL("INSERT INTO latchwork_things (id) VALUES (?)"), id)
+					return err
+				}
+			}
+			asItIs := func(_ context.Context, err error, _ bool) error { return err }
+			require.NoError(t, kit.Tx(t.Context(), insert(1), asItIs))
+			err = kit.Tx(t.Context(), insert(1), asItIs)
+			require.True(t, kit.IsDuplicate(err), "%v", err)
+
+			tries := 0
+			require.NoError(t, kit.Tx(t.Context(), insert(1), func(_ context.Context, err error, lost bool) error {
+				require.False(t, lost)
+				if tries++; tries < 3 {
+					return sqlkit.ErrAgain
+				}
+				return nil
+			}))
+			require.Equal(t, 3, tries)
+
+			ctx, cancel := context.WithCancel(t.Context())
+			err = kit.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+				defer cancel()
+				return insert(2)(ctx, tx)
+			}, asItIs)
+			require.ErrorIs(t, err, context.Canceled, "cancelled before the COMMIT")
+			require.ErrorIs(t, kit.Tx(ctx, insert(2), asItIs), context.Canceled)
+			require.NoError(t, kit.Tx(t.Context(), insert(2), asItIs), "nothing had been stored")
+
+			// A table with rows that are waited for crosswise: one is chosen,
+			// and comes again.
+			if dialect == "sqlite" {
+				return // has one writer
+			}
+			var met, all sync.WaitGroup
+			met.Add(2)
+			runs := make([]int, 2)
+			errs := make([]error, 2)
+			for i := range 2 {
+				all.Go(func() {
+					errs[i] = kit.Tx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+						runs[i]++
+						for j := range 2 {
+							_, err := tx.ExecContext(ctx, kit.SQL("UPDATE latchwork_things SET id = id WHERE id = ?"), 1+(i+j)%2)
+							if err != nil {
+								return err
+							}
+							if j == 0 && runs[i] == 1 {
+								met.Done()
+								met.Wait()
+							}
+						}
+						return nil
+					}, asItIs)
+				})
+			}
+			all.Wait()
+			require.NoError(t, errs[0])
+			require.NoError(t, errs[1])
+			require.Equal(t, 3, runs[0]+runs[1])
+		})
+	}
+}

@@ -1,0 +1,197 @@
+// Package sqlkit is what the stores on database/sql share: three dialects,
+// table names, errors of drivers that are not imported, transactions that are
+// repeated, migrations, and values as they stand in columns.
+package sqlkit
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Dialect is the SQL that a database speaks. The zero Dialect is none.
+type Dialect string
+
+// The dialects.
+const (
+	SQLite     Dialect = "sqlite"
+	PostgreSQL Dialect = "postgres"
+	MySQL      Dialect = "mysql" // and MariaDB
+)
+
+// DefaultPrefix begins the names of all tables and indexes, in statements and
+// migrations alike, and stands for the one that is configured.
+const DefaultPrefix = "latchwork_"
+
+const maxPrefix = 32
+
+// A Package is one package with tables of its own.
+type Package struct {
+	Name string // "apikeysql"
+
+	// Versions is the table with the versions of the schema.
+	Versions string
+
+	// Files holds the migrations, in a directory for each dialect.
+	Files fs.FS
+}
+
+// A Config is what a package's own Config says.
+type Config struct {
+	Dialect     Dialect
+	TablePrefix string // empty: DefaultPrefix
+
+	// SQLState says what kind of error a driver's is. Nil, and an empty
+	// answer: the errors of well-known drivers are known.
+	SQLState func(error) string
+}
+
+// A DB is a database with the tables of one package.
+type DB struct {
+	*sql.DB
+
+	pkg      Package
+	dialect  Dialect
+	prefix   string
+	sqlState func(error) string
+	stmts    []*sql.Stmt
+}
+
+// New validates the configuration. It asks the database nothing.
+func New(db *sql.DB, pkg Package, cfg Config) (*DB, error) {
+	var faults []error
+	if db == nil {
+		faults = append(faults, errors.New("the *sql.DB is nil"))
+	}
+	switch cfg.Dialect {
+	case SQLite, PostgreSQL, MySQL:
+	case "":
+		faults = append(faults, errors.New("no Dialect is set: SQLite, PostgreSQL or MySQL, which is MariaDB's too"))
+	default:
+		faults = append(faults, fmt.Errorf("unknown Dialect %.40q", cfg.Dialect))
+	}
+	if cfg.TablePrefix == "" {
+		cfg.TablePrefix = DefaultPrefix
+	}
+	if !isPrefix(cfg.TablePrefix) {
+		faults = append(faults, fmt.Errorf("TablePrefix %.40q: want a letter and then at most %d of a-z, 0-9 and underscore", cfg.TablePrefix, maxPrefix-1))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("%s: %w", pkg.Name, err)
+	}
+	return &DB{DB: db, pkg: pkg, dialect: cfg.Dialect, prefix: cfg.TablePrefix, sqlState: cfg.SQLState}, nil
+}
+
+// isPrefix reports whether s may begin the names of tables. Capital letters are
+// not among them: one database folds them, another one does not.
+func isPrefix(s string) bool {
+	if s == "" || len(s) > maxPrefix || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+	})
+}
+
+// Dialect returns the dialect.
+func (d *DB) Dialect() Dialect { return d.dialect }
+
+// SQL returns a statement as this database wants it: with its table names, and
+// with numbers for the question marks where they have some.
+func (d *DB) SQL(text string) string {
+	text = d.named(text)
+	if d.dialect != PostgreSQL {
+		return text
+	}
+	var b strings.Builder
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(text, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		text = after
+	}
+}
+
+// named puts the configured prefix into a text.
+func (d *DB) named(text string) string {
+	if d.prefix == DefaultPrefix {
+		return text
+	}
+	return strings.ReplaceAll(text, DefaultPrefix, d.prefix)
+}
+
+// Marks returns n question marks, separated by commas.
+func Marks(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strings.Repeat("?, ", n-1) + "?"
+}
+
+// Rows returns n rows of question marks, width of them each, as VALUES wants
+// them.
+func Rows(n, width int) string {
+	row := "(" + Marks(width) + ")"
+	return strings.Repeat(row+", ", n-1) + row
+}
+
+// setupTimeout bounds what a constructor asks the database.
+const setupTimeout = 10 * time.Second
+
+// Prepare prepares a statement that lives as long as the DB, into *stmt.
+func (d *DB) Prepare(ctx context.Context, stmt **sql.Stmt, text string) error {
+	prepared, err := d.PrepareContext(ctx, d.SQL(text))
+	if err != nil {
+		return d.Fail(ctx, "prepare", err)
+	}
+	*stmt = prepared
+	d.stmts = append(d.stmts, prepared)
+	return nil
+}
+
+// Close closes what Prepare prepared, and not the database.
+func (d *DB) Close() error {
+	var faults []error
+	for _, stmt := range d.stmts {
+		faults = append(faults, stmt.Close())
+	}
+	return errors.Join(faults...)
+}
+
+// Setup checks the database and lets prepare make the statements. What fails
+// leaves nothing behind.
+func (d *DB) Setup(prepare func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
+	defer cancel()
+	err := d.check(ctx)
+	if err == nil {
+		err = prepare(ctx)
+	}
+	if err != nil {
+		_ = d.Close() // what is wrong is known already
+	}
+	return err
+}
+
+// DeleteSome returns a statement that deletes rows of a table which match, at
+// most as many as its last argument says. The primary key is that of the
+// table. Rows that somebody else is deleting are left to him.
+func (d *DB) DeleteSome(table, key, where string) string {
+	switch d.dialect {
+	case MySQL:
+		return "DELETE FROM " + table + " WHERE " + where + " ORDER BY " + key + " LIMIT ?"
+	case PostgreSQL:
+		return "DELETE FROM " + table + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + table + " WHERE " + where + " LIMIT ? FOR UPDATE SKIP LOCKED)"
+	default:
+		return "DELETE FROM " + table + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + table + " WHERE " + where + " LIMIT ?)"
+	}
+}

@@ -1,0 +1,128 @@
+package sqlkit
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// settle is how long a COMMIT, and finding out what became of it, may
+	// take once it was sent. The caller's cancellation does not count then:
+	// giving up would leave open what happened.
+	settle = 3 * time.Second
+
+	maxAttempts = 12
+	maxPause    = 200 * time.Millisecond
+)
+
+// Work is what a transaction does. It begins with a write, because SQLite does
+// not let a reader become a writer. It may run several times.
+type Work func(ctx context.Context, tx *sql.Tx) error
+
+// Decide says what becomes of a transaction whose work failed and which is
+// over, so that it may ask the database: nil if all is well nevertheless,
+// [ErrAgain] to try again, or the error to return. Lost says that an earlier
+// try may have been committed although its answer was lost: what is there
+// already may be our own.
+type Decide func(ctx context.Context, err error, lost bool) error
+
+// ErrAgain is how a Decide asks for another try.
+var ErrAgain = errors.New("sqlkit: again")
+
+// Tx runs work in a transaction and commits it unless work fails. What the
+// database gave up for somebody else's sake, a deadlock or a conflict of
+// snapshots, is tried again, and so is a transaction whose COMMIT was not
+// answered: then decide has to find out whether it was.
+func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
+	var lost error // the answer to a COMMIT, as it seems
+	for attempt := 1; ; attempt++ {
+		sent, err := d.once(ctx, work)
+		again := d.classify(err) == transient
+		switch {
+		case err == nil:
+			return nil
+		case again:
+		case sent:
+			if lost == nil {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settle)
+				defer cancel()
+			}
+			lost, again = err, true
+		default:
+			err = decide(ctx, err, lost != nil)
+			again = errors.Is(err, ErrAgain) || d.classify(err) == transient
+		}
+		if !again {
+			return err
+		}
+		if attempt == maxAttempts || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		pause(ctx, attempt)
+	}
+}
+
+// Try runs a statement that stands alone and may be repeated, as Tx does.
+func (d *DB) Try(ctx context.Context, do func(ctx context.Context) error) error {
+	for attempt := 1; ; attempt++ {
+		err := do(ctx)
+		if d.classify(err) != transient || attempt == maxAttempts || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, attempt)
+	}
+}
+
+// once runs work in one transaction. Sent says that a COMMIT was sent, so that
+// an error does not mean that nothing happened.
+func (d *DB) once(ctx context.Context, work Work) (sent bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	// The transaction heeds the context until the COMMIT is sent, and then a
+	// time of its own.
+	held, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	detach := context.AfterFunc(ctx, release)
+	defer detach()
+	tx, err := d.BeginTx(held, nil)
+	if err != nil {
+		return false, err
+	}
+	if err := work(ctx, tx); err != nil {
+		_ = tx.Rollback() // without it the connection would be given up
+		return false, err
+	}
+	if !detach() {
+		_ = tx.Rollback()
+		return false, ctx.Err()
+	}
+	defer time.AfterFunc(settle, release).Stop()
+	return true, tx.Commit()
+}
+
+// pause waits longer and longer, at random, so that those who met do not meet
+// again.
+func pause(ctx context.Context, attempt int) {
+	longest := min(maxPause, time.Millisecond<<attempt)
+	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // no secret
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Exec runs a prepared statement in a transaction and returns how many rows it
+// changed.
+func Exec(ctx context.Context, tx *sql.Tx, stmt *sql.Stmt, args ...any) (int64, error) {
+	result, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
