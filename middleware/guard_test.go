@@ -65,6 +65,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	refuse(middleware.Config{}, "Credentials is empty")
 	refuse(of(nil), "Credentials[0] is nil")
 	refuse(of(middleware.Keys(nil)), "Credentials[0] is nil")
+	refuse(of(middleware.Keys(keys), nil, shy{}), "Credentials[1] is nil", "Credentials[2] has no samples")
 	refuse(of(middleware.Keys(keys), middleware.Keys(keys)), "Credentials[1] and Credentials[0] recognize the same shape")
 	refuse(of(middleware.Keys(keys), foreign{prefix: "pa"}), "Credentials[1] and Credentials[0]")
 	refuse(of(foreign{prefix: ""}, middleware.Keys(keys)), "Credentials[0] and Credentials[1]")
@@ -73,8 +74,14 @@ func TestNewNamesEveryFault(t *testing.T) {
 	refuse(middleware.Config{
 		KeyTypes: []string{""}, KeyHeader: "authorization", Realm: `a"b`,
 	}, "Credentials is empty", "empty type", "KeyHeader", "Realm")
-	for _, header := range []string{"Cookie", "host", "X Key", "X-Key:", "ä", "Proxy-Authorization"} {
+	for _, header := range []string{
+		"Cookie", "host", "X Key", "X-Key:", "ä", "Proxy-Authorization", "X/", "X:", "X@", "X[", "X{", "X\x7f", "X(", `X"`,
+	} {
 		refuse(middleware.Config{Credentials: of(middleware.Keys(keys)).Credentials, KeyHeader: header}, "KeyHeader")
+	}
+	for _, header := range []string{"", "X-API-Key", "09AZaz", "Z-Z", "!#$%&'*+-.^_`|~"} {
+		_, err = middleware.New(middleware.Config{Credentials: of(middleware.Keys(keys)).Credentials, KeyHeader: header, Realm: " ~"})
+		require.NoError(t, err, header)
 	}
 
 	_, err = middleware.New(of(middleware.Keys(keys), middleware.Keys(live), foreign{prefix: "eyJ"}))
@@ -122,6 +129,16 @@ func TestWiringPanics(t *testing.T) {
 			require.Panics(t, wire, "%s(%q)", what, name)
 		}
 	}
+	for name, make := range map[string]func(...string) middleware.Requirement{
+		"AllOf": middleware.AllOf, "AnyOf": middleware.AnyOf, "Scope": middleware.Scope, "AnyScope": middleware.AnyScope,
+		"ClientScope": middleware.ClientScope,
+		"OfType":      func(names ...string) middleware.Requirement { return middleware.OfType("admin", names...) },
+	} {
+		require.Panics(t, func() { make("users.view", "users..view") }, name)
+		require.Panics(t, func() { make("") }, name)
+		require.NotPanics(t, func() { make("no.catalogue.yet") }, name)
+	}
+	require.NotPanics(t, func() { middleware.OfType("admin") })
 	require.Panics(t, func() { g.Require() }, "everybody would pass")
 	require.Panics(t, func() { g.RequireAny() })
 	require.Panics(t, func() { g.RequireType("") })
@@ -172,6 +189,8 @@ func TestHideAddressRefusal(t *testing.T) {
 	requireRejected(t, refused, 401, "invalid_token")
 	require.Equal(t, unknown.Body.String(), refused.Body.String())
 	require.Equal(t, unknown.Header(), refused.Header())
+	h.spy.Fail(http.ErrServerClosed)
+	requireRejected(t, send(h.guard.Require("users.view"), request(http.MethodGet, "/", "Bearer "+bound.Secret.Reveal())), 503, "unavailable")
 }
 
 func TestCustomAuthenticator(t *testing.T) {

@@ -80,13 +80,15 @@ func request(method, target string, authorization ...string) *http.Request {
 type answer struct {
 	*httptest.ResponseRecorder
 
-	reached bool
+	reached   bool
+	principal middleware.Principal
 }
 
 func send(protect func(http.Handler) http.Handler, r *http.Request) answer {
 	a := answer{ResponseRecorder: httptest.NewRecorder()}
-	protect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.reached = true
+		a.principal, _ = middleware.PrincipalFrom(r.Context())
 		w.WriteHeader(http.StatusNoContent)
 	})).ServeHTTP(a, r)
 	return a
@@ -108,6 +110,11 @@ func requireRejected(t *testing.T, a answer, status int, code string) map[string
 	require.Equal(t, status, a.Code, "%s", a.Body)
 	require.Equal(t, "application/json", a.Header().Get("Content-Type"))
 	require.Equal(t, "no-store", a.Header().Get("Cache-Control"))
+	require.Equal(t, "nosniff", a.Header().Get("X-Content-Type-Options"))
+	switch code {
+	case "ip_not_allowed", "client_ip_unknown", "wrong_key_type", "method_not_allowed", "unavailable":
+		require.Empty(t, a.Header().Get("WWW-Authenticate"), "no other credential of the caller would do")
+	}
 	if status == http.StatusUnauthorized {
 		require.NotEmpty(t, a.Header().Get("WWW-Authenticate"), "every 401 has a challenge")
 	}

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -90,6 +91,7 @@ func TestResource(t *testing.T) {
 			a := send(protect, r)
 			if needed == granted {
 				requirePass(t, a)
+				require.Equal(t, middleware.KindKey, a.principal.Kind)
 				continue
 			}
 			body := requireRejected(t, a, 403, "insufficient_scope")
@@ -154,6 +156,7 @@ func TestRequireIncludes(t *testing.T) {
 		} {
 			a, _ := try(method, query)
 			requireRejected(t, a, 400, "invalid_request")
+			require.Empty(t, a.Header().Get("WWW-Authenticate"), "the credential was fine")
 			require.Less(t, a.Body.Len(), 400)
 		}
 	}
@@ -296,6 +299,27 @@ func TestCheckAndAuthorize(t *testing.T) {
 		require.NotNil(t, rejected)
 		require.Equal(t, c.status, rejected.Status)
 		require.Equal(t, c.code, rejected.Code)
+	}
+	for challenge, check := range map[string]func() *middleware.Rejection{
+		`Bearer realm="api", scope="profile email"`: func() *middleware.Rejection {
+			_, rejected := h.guard.Check(request(http.MethodGet, "/"), middleware.Scope("profile", "email"))
+			return rejected
+		},
+		`Bearer realm="api", error="insufficient_scope", scope="profile"`: func() *middleware.Rejection {
+			_, rejected := h.guard.Check(r, middleware.Scope("profile"))
+			return rejected
+		},
+		`Bearer realm="api", error="insufficient_scope"`: func() *middleware.Rejection {
+			return h.guard.Authorize(t.Context(), p, middleware.AllOf("users.delete"))
+		},
+	} {
+		rejected := check()
+		require.Equal(t, challenge, rejected.Challenge)
+		w := httptest.NewRecorder() // by a router that writes answers in a way of its own
+		middleware.WriteRejection(w, r, *rejected)
+		require.Equal(t, challenge, w.Header().Get("WWW-Authenticate"))
+		require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+		require.Equal(t, rejected.Status, w.Code)
 	}
 	p, rejected = h.guard.Check(r, middleware.AllOf("users.delete"))
 	require.Equal(t, []string{"users.delete"}, rejected.Required)

@@ -67,6 +67,9 @@ func TestFailingStore(t *testing.T) {
 	var log bytes.Buffer
 	h := newHouse(t, func(c *middleware.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	key := h.key("*")
+	unknown := newHouse(t).key("*")
+	requireRejected(t, send(h.guard.Require("users.view"), request(http.MethodGet, "/", "Bearer "+unknown)), 401, "invalid_token")
+	require.Empty(t, log.String(), "that is nobody's fault here")
 	h.spy.Fail(errors.New("connection to db7.internal refused"))
 	for _, protect := range []func(http.Handler) http.Handler{
 		h.guard.Require("users.view"), h.guard.RequireAny("users.view"), h.guard.RequireType("admin"),
@@ -85,7 +88,8 @@ func TestFailingStore(t *testing.T) {
 
 func TestCancelledRequestIsAnsweredWithoutABody(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	var log bytes.Buffer
+	h := newHouse(t, func(c *middleware.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	key := h.key("*")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -93,6 +97,8 @@ func TestCancelledRequestIsAnsweredWithoutABody(t *testing.T) {
 	require.False(t, a.reached)
 	require.Equal(t, http.StatusServiceUnavailable, a.Code, "nothing at all would be a 200")
 	require.Zero(t, a.Body.Len())
+	require.Empty(t, log.String(), "that is nobody's fault here")
+	requireRejected(t, send(h.guard.Require("users.view"), request(http.MethodGet, "/").WithContext(ctx)), 401, "missing_token")
 
 	ctx, cancel = context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
@@ -159,6 +165,7 @@ func TestPaymenterBodies(t *testing.T) {
 		{includes, "/", "", 401, `{"error":"The request is missing a valid bearer token."}`},
 		{h.guard.Optional, "/", "Bearer", 401, `{"error":"The request is missing a valid bearer token."}`},
 		{h.guard.Resource("users"), "/", "Bearer " + h.key(), 403, `{"message":"This action is unauthorized."}`},
+		{h.guard.RequireIncludes(map[string]string{"a": "users.view"}), "/?include=x", "Bearer " + h.key(), 400, "{\"message\":\"Requested include(s) `x` are not allowed. Allowed include(s) are `a`.\"}"},
 		{h.guard.RequireIncludes(nil), "/?include=x", "Bearer " + h.key(), 400, "{\"message\":\"Requested include(s) `x` are not allowed. There are no allowed includes.\"}"},
 		{h.guard.Require("users.view"), "/", "Bearer a b", 400, `{"message":"The credential of the request is malformed."}`},
 	} {
@@ -192,6 +199,8 @@ func TestPaymenterBodiesForTokens(t *testing.T) {
 		message       string
 	}{
 		{h.guard.RequireScope("profile"), "", 401, "Unauthenticated."},
+		{h.guard.RequireClientScope("profile"), "", 401, "Unauthenticated."},
+		{h.guard.RequireScope("profile"), "Bearer a b", 400, "The credential of the request is malformed."},
 		{h.guard.RequireScope("profile"), "Bearer bad_x", 401, "Unauthenticated."},
 		{h.guard.RequireScope("profile"), "Bearer " + h.key("*"), 403, "Unauthenticated."},
 		{h.guard.RequireAnyScope("invoices"), "Bearer tok_x", 403, "Invalid scope(s) provided."},

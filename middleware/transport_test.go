@@ -145,6 +145,7 @@ func TestKeyHeader(t *testing.T) {
 	requirePass(t, with(nil, key))
 	requirePass(t, with([]string{"Bearer " + key}))
 	requireRejected(t, with(nil), 401, "missing_token")
+	requirePass(t, send(h.guard.Optional, request(http.MethodGet, "/")))
 	requireRejected(t, with(nil, ""), 401, "missing_token")
 	requireRejected(t, with(nil, "Bearer "+key), 400, "invalid_request")
 	requireRejected(t, with(nil, key, key), 400, "invalid_request")
