@@ -213,6 +213,20 @@ func TestEveryExcessIsNamed(t *testing.T) {
 		{Field: "expires_at", Values: []string{"2026-01-01T02:00:00Z"}},
 		{Field: "allowed_ips", Values: []string{"192.0.3.0/24"}},
 	}, e.Exceeded)
+
+	// What is asked for too much is not the key's.
+	within := h.issue(t, func(s *apikey.Spec) {
+		s.Permissions, s.Type, s.ExpiresAt, s.AllowedIPs = set("orders.view"), "reseller", h.in(time.Minute), list("192.0.2.7")
+	}).Key
+	_, err = d.Update(t.Context(), within.ID, 0, func(s *apikey.Spec) { s.Permissions = set("*") })
+	require.ErrorAs(t, err, &e)
+	require.Empty(t, e.KeyID)
+	wanted := within.Spec()
+	wanted.Permissions = set("*")
+	require.ErrorAs(t, d.Validate(wanted, &within), &e)
+	require.Empty(t, e.KeyID)
+	require.ErrorAs(t, d.Validate(k.Spec(), &k), &e)
+	require.Equal(t, k.ID, e.KeyID)
 }
 
 // A key that manages keys cannot widen itself.

@@ -218,7 +218,7 @@ func (d management) change(ctx context.Context, id string, version int64, kind E
 			return Key{}, exceeds
 		}
 		if exceeds == nil {
-			if err := d.bounds(after.Key); err != nil {
+			if err := d.boundsWish(after.Key); err != nil {
 				return Key{}, err
 			}
 		}

@@ -37,7 +37,7 @@ func (d management) Validate(spec Spec, current *Key) error {
 		return err
 	}
 	after.apply(spec)
-	return d.bounds(after)
+	return d.boundsWish(after)
 }
 
 // Create issues a key. *SpecError, *ExceedsError.

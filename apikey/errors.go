@@ -92,7 +92,9 @@ func (e *SpecError) orNil() error {
 // An ExceedsError says in what a key exceeds the ceiling of the actor who
 // wanted to make or to touch it.
 type ExceedsError struct {
-	KeyID    string // empty for a key that does not exist yet
+	// KeyID is the key that exceeds it as it is. Empty: what the key was to be
+	// made, or to become, does.
+	KeyID    string
 	Exceeded []Excess
 }
 

@@ -156,6 +156,12 @@ func (d management) bounds(k Key) error {
 	return d.present.excess(k)
 }
 
+// boundsWish is bounds for what a key should become.
+func (d management) boundsWish(k Key) error {
+	k.ID = ""
+	return d.bounds(k)
+}
+
 // renewed returns the actor as it is at this moment. A key that acts is read
 // anew: it may have been revoked or cut down since it was authenticated, by
 // somebody who must be able to rely on that. ErrNoActor.

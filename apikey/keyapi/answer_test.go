@@ -49,7 +49,9 @@ func (a answer) decent(method string) {
 	require.Equal(a.t, a.status == 503, a.header.Get("Retry-After") == "1")
 	require.Equal(a.t, a.status == 405, a.header.Get("Allow") != "")
 	require.Equal(a.t, code == "validation_failed", body["errors"] != nil)
-	require.Equal(a.t, code == "exceeds_ceiling", body["exceeds"] != nil)
+	if body["exceeds"] != nil { // which is left out of keys that the actor may not view
+		require.Equal(a.t, "exceeds_ceiling", code)
+	}
 	require.Equal(a.t, code == "insufficient_scope", body["required"] != nil)
 }
 

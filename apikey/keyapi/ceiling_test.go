@@ -93,7 +93,7 @@ func TestDescendantsOutOfReach(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	root := w.root(t)
-	caller := w.issue(t, apikey.Spec{}, "api_keys.delete", "api_keys.create")
+	caller := w.issue(t, apikey.Spec{}, "api_keys.delete", "api_keys.create", "api_keys.view")
 	parent := w.issue(t, apikey.Spec{}, "api_keys.create")
 	child := w.post(t, parent, "", `{"name":"child","type":"admin","permissions":[]}`).is(201).key()
 	w.patch(t, root, child.id, `{"permissions":["users.view"]}`).is(200)
@@ -101,6 +101,37 @@ func TestDescendantsOutOfReach(t *testing.T) {
 	require.Equal(t, map[string][]string{"permissions": {"users.view"}}, a.exceeds())
 	require.Contains(t, a.object()["message"], child.id)
 	require.Equal(t, int64(1), w.stored(t, parent.id).Version)
+}
+
+// Of keys that the caller may not view, nothing is named: not what they hold,
+// and not which ones there are.
+func TestExcessOfAKeyThatTheCallerMayNotView(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	caller := w.issue(t, apikey.Spec{}, "api_keys.update", "api_keys.rotate", "api_keys.delete", "users.view")
+	strong := w.issue(t, apikey.Spec{}, "invoices.view")
+	parent := w.issue(t, apikey.Spec{}, "api_keys.create")
+	w.patch(t, w.root(t), caller.id, `{"permissions":["api_keys.update","api_keys.rotate","api_keys.delete","api_keys.create","users.view"]}`).is(200)
+	child := w.post(t, parent, "", `{"name":"child","type":"admin","permissions":[]}`).is(201).key()
+	w.patch(t, w.root(t), child.id, `{"permissions":["invoices.view"]}`).is(200)
+	for _, a := range []answer{
+		w.patch(t, caller, strong.id, `{"name":"mine"}`),
+		w.patch(t, caller, strong.id, `{"name":""}`), // and not what is wrong with that
+		w.post(t, caller, "/"+strong.id+"/rotate", ""),
+		w.delete(t, caller, "/"+strong.id),
+		w.delete(t, caller, "/"+parent.id+"?descendants=true"),
+	} {
+		a.is(403)
+		require.Equal(t, "exceeds_ceiling", a.object()["error"])
+		require.NotContains(t, a.object(), "exceeds")
+		for _, secret := range []string{"invoices", strong.id, child.id} {
+			require.NotContains(t, a.body, secret)
+		}
+	}
+	// What the caller itself asks for is no news.
+	within := w.issue(t, apikey.Spec{}, "users.view")
+	a := w.patch(t, caller, within.id, `{"permissions":["invoices.view"]}`)
+	require.Equal(t, map[string][]string{"permissions": {"invoices.view"}}, a.exceeds())
 }
 
 // A delegate tries by whatever calls it can think of to hold, or to hand out,

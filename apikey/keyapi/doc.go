@@ -62,7 +62,8 @@
 //
 // Then, whether what it asks for can be done:
 //
-//	403 exceeds_ceiling         "exceeds" lists by field what is too much
+//	403 exceeds_ceiling         "exceeds" lists by field what is too much, except
+//	                            of a key that the actor may not view
 //	409 conflict                the key is revoked, or expired and to be rotated
 //	422 validation_failed       "errors" lists by field what is wrong, all at once
 //	412 precondition_failed     somebody else was faster
@@ -77,6 +78,9 @@
 // makes or touches a key beyond the own ceiling. The one exception is
 // api_keys.revoke_any, which allows disabling and revoking such keys, and which
 // "api_keys.*" includes.
+//
+// Whoever may change a key sees it in the answer, with or without
+// api_keys.view.
 //
 // It authenticates nobody and does not look at the Origin of a request: do not
 // mount it behind cookies without protection against cross-site requests.

@@ -84,6 +84,7 @@ type call struct {
 	r          *http.Request
 	permission string // what it takes
 	actor      string // the Actor's ID
+	sees       bool   // whether the actor may view keys
 	keys       apikey.Delegate
 
 	// On the routes with an id: the key as it was found, and the version that
@@ -154,7 +155,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) *response {
 	if !actor.Ceiling.Permissions.Allows(op.permission) {
 		return insufficientScope(op.permission)
 	}
-	c := &call{h: h, w: w, r: r, permission: op.permission, actor: actor.ID, keys: h.manager.As(actor)}
+	c := &call{h: h, w: w, r: r, permission: op.permission}
+	c.actsAs(actor)
 	if id == "" {
 		return op.run(c)
 	}
@@ -202,8 +204,13 @@ func (c *call) askAgain() *response {
 	case !actor.Ceiling.Permissions.Allows(c.permission):
 		return insufficientScope(c.permission)
 	}
-	c.keys = c.h.manager.As(actor)
+	c.actsAs(actor)
 	return nil
+}
+
+func (c *call) actsAs(actor apikey.Actor) {
+	c.actor, c.keys = actor.ID, c.h.manager.As(actor)
+	c.sees = actor.Ceiling.Permissions.Allows(view)
 }
 
 // isNobody reports whether the error says that the actor may not act, rather

@@ -150,10 +150,16 @@ func validationFailed(f faults) *response {
 	}}
 }
 
-func exceedsCeiling(e *apikey.ExceedsError) *response {
+// exceedsCeiling names what is too much. What another key holds is for those
+// alone who may view keys.
+func (c *call) exceedsCeiling(e *apikey.ExceedsError) *response {
 	what := "A key like that"
 	if e.KeyID != "" {
 		what = "Key " + e.KeyID
+		if !c.sees {
+			return refusal(http.StatusForbidden, "exceeds_ceiling",
+				"The key, or one that it created, goes beyond what you hold yourself.")
+		}
 	}
 	exceeds, parts := map[string][]string{}, make([]string, len(e.Exceeded))
 	for i, x := range e.Exceeded {
@@ -176,7 +182,7 @@ func (c *call) refuse(err error) *response {
 		f.addSpec(spec)
 		return validationFailed(f)
 	case errors.As(err, &exceeds):
-		return exceedsCeiling(exceeds)
+		return c.exceedsCeiling(exceeds)
 	case errors.Is(err, apikey.ErrNoActor):
 		return invalidToken()
 	case errors.Is(err, apikey.ErrNotFound):
