@@ -42,7 +42,7 @@ func (m *Manager) As(actor Actor) Delegate {
 // the store, not from a cache, and must be active: ErrNotFound, ErrRevoked,
 // ErrDisabled, ErrExpired.
 func (m *Manager) ActorOf(ctx context.Context, keyID string) (Actor, error) {
-	if m.store == nil {
+	if m == nil || m.store == nil {
 		return Actor{}, ErrNoActor
 	}
 	r, err := m.store.Get(ctx, keyID)

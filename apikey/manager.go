@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -92,8 +93,11 @@ func New(store Store, cfg Config) (*Manager, error) {
 			faults = append(faults, fmt.Errorf("apikey: %w", err))
 		}
 	}
-	if store == nil {
+	if isNil(store) {
 		fault(errors.New("the store is nil"))
+	}
+	if cfg.Activity != nil && isNil(cfg.Activity) {
+		fault(errors.New("Config.Activity is a nil pointer"))
 	}
 	format, err := credential.New(cfg.Prefix)
 	fault(err)
@@ -167,6 +171,13 @@ func (m *Manager) Close(ctx context.Context) error {
 	default: // closed before
 		return nil
 	}
+}
+
+// isNil reports whether there is nothing in an interface, or a pointer to
+// nothing, which the first request would find out.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || (r.Kind() == reflect.Pointer && r.IsNil())
 }
 
 // now is the present as a store may see it.

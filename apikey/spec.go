@@ -105,7 +105,7 @@ func badText(s string, atLeast, atMost int) string {
 	switch n := utf8.RuneCountInString(s); {
 	case !utf8.ValidString(s):
 		return "must be valid UTF-8"
-	case n < atLeast || (atLeast > 0 && strings.TrimSpace(s) == ""):
+	case n < atLeast || (atLeast > 0 && !strings.ContainsFunc(s, isVisible)):
 		return "must not be empty"
 	case n > atMost:
 		return fmt.Sprintf("must not have more than %d characters", atMost)
@@ -115,6 +115,10 @@ func badText(s string, atLeast, atMost int) string {
 		return ""
 	}
 }
+
+// isVisible reports whether r leaves a mark, as neither a space nor a
+// zero-width joiner does.
+func isVisible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
 // isIdentifier reports whether s is [a-z0-9_]{1,32}.
 func isIdentifier(s string) bool {

@@ -56,6 +56,7 @@ func TestCreateRefuses(t *testing.T) {
 	}{
 		"no name":                   {func(s *apikey.Spec) { s.Name = "" }, "name", "empty"},
 		"a name of spaces":          {func(s *apikey.Spec) { s.Name = " \u00a0\u2003" }, "name", "empty"},
+		"a name nobody sees":        {func(s *apikey.Spec) { s.Name = "\u200b\u2060\ufeff\u2028" }, "name", "empty"},
 		"a name of 256":             {func(s *apikey.Spec) { s.Name = strings.Repeat("ä", 256) }, "name", "255"},
 		"a name of 10 kB":           {func(s *apikey.Spec) { s.Name = strings.Repeat("x", 10_000) }, "name", "255"},
 		"a name on two lines":       {func(s *apikey.Spec) { s.Name = "a\nb" }, "name", "control"},

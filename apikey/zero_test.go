@@ -71,7 +71,20 @@ func TestZeroManager(t *testing.T) {
 	refused(t, m.As(actor()), key.Key.ID, apikey.ErrNoActor)
 	_, err := m.ActorOf(t.Context(), key.Key.ID)
 	require.ErrorIs(t, err, apikey.ErrNoActor)
+	_, err = (*apikey.Manager)(nil).ActorOf(t.Context(), key.Key.ID)
+	require.ErrorIs(t, err, apikey.ErrNoActor)
 	require.NotPanics(t, func() { m.Samples(); m.ScannerExpression() })
+}
+
+// A pointer that was never set is as little a store as nil is.
+func TestNilStores(t *testing.T) {
+	t.Parallel()
+	var none *apikey.MemoryStore
+	for _, store := range []apikey.Store{nil, none} {
+		_, err := apikey.New(store, apikey.Config{Prefix: "paym", Activity: none})
+		require.ErrorContains(t, err, "apikey: the store is nil")
+		require.ErrorContains(t, err, "apikey: Config.Activity is a nil pointer")
+	}
 }
 
 func TestZeroDelegate(t *testing.T) {

@@ -35,7 +35,9 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, a *response) {
 	for name, value := range a.header {
 		header.Set(name, value)
 	}
-	header.Set("Content-Type", "application/json")
+	if a.status != http.StatusNoContent {
+		header.Set("Content-Type", "application/json")
+	}
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(a.status)
