@@ -129,14 +129,14 @@ func TestWiringPanics(t *testing.T) {
 			require.Panics(t, wire, "%s(%q)", what, name)
 		}
 	}
-	for name, make := range map[string]func(...string) middleware.Requirement{
+	for name, build := range map[string]func(...string) middleware.Requirement{
 		"AllOf": middleware.AllOf, "AnyOf": middleware.AnyOf, "Scope": middleware.Scope, "AnyScope": middleware.AnyScope,
 		"ClientScope": middleware.ClientScope,
 		"OfType":      func(names ...string) middleware.Requirement { return middleware.OfType("admin", names...) },
 	} {
-		require.Panics(t, func() { make("users.view", "users..view") }, name)
-		require.Panics(t, func() { make("") }, name)
-		require.NotPanics(t, func() { make("no.catalogue.yet") }, name)
+		require.Panics(t, func() { build("users.view", "users..view") }, name)
+		require.Panics(t, func() { build("") }, name)
+		require.NotPanics(t, func() { build("no.catalogue.yet") }, name)
 	}
 	require.NotPanics(t, func() { middleware.OfType("admin") })
 	require.Panics(t, func() { g.Require() }, "everybody would pass")
