@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/latchwork/latchwork/middleware"
 	"github.com/latchwork/latchwork/oauth"
@@ -29,13 +31,13 @@ func (a api) list(w http.ResponseWriter, r *http.Request) {
 // page answers with those of the matching records that the query asks for.
 func (a api) page(w http.ResponseWriter, r *http.Request, match func(record) bool) {
 	wrong, query := faults{}, r.URL.Query()
-	page, err := strconv.Atoi(cmp.Or(query.Get("page"), "1"))
+	page, err := strconv.Atoi(cmp.Or(strings.Join(query["page"], " and "), "1")) // two are no number
 	if err != nil || page < 1 {
-		wrong["page"] = []string{"This must be a number of at least 1."}
+		wrong["page"] = []string{"This must be one number of at least 1."}
 	}
-	perPage, err := strconv.Atoi(cmp.Or(query.Get("per_page"), "15"))
+	perPage, err := strconv.Atoi(cmp.Or(strings.Join(query["per_page"], " and "), "15"))
 	if err != nil || perPage < 1 || perPage > 100 {
-		wrong["per_page"] = []string{"This must be a number from 1 to 100."}
+		wrong["per_page"] = []string{"This must be one number from 1 to 100."}
 	}
 	if len(wrong) > 0 {
 		fail(w, http.StatusUnprocessableEntity, "validation_failed", "The given data is not valid.", wrong)
@@ -114,12 +116,28 @@ func readObject(w http.ResponseWriter, r *http.Request) (object values, ok bool)
 		fail(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "The content type must be application/json.", nil)
 	case errors.As(err, new(*http.MaxBytesError)):
 		fail(w, http.StatusRequestEntityTooLarge, "payload_too_large", "The body must not have more than 64 KiB.", nil)
-	case err != nil || json.Unmarshal(body, &object) != nil || object == nil:
-		fail(w, http.StatusBadRequest, "invalid_request", "The body must be one JSON object.", nil)
+	case err != nil || json.Unmarshal(body, &object) != nil || object == nil || repeats(body):
+		fail(w, http.StatusBadRequest, "invalid_request", "The body must be one JSON object, with each name in it once.", nil)
 	default:
 		return object, true
 	}
 	return nil, false
+}
+
+// repeats reports whether a name stands twice in a JSON object, which must be valid: of the two
+// values, others might have read the first.
+func repeats(object []byte) bool {
+	decoder, seen := json.NewDecoder(bytes.NewReader(object)), map[json.Token]bool{}
+	_, _ = decoder.Token() // the brace
+	for decoder.More() {
+		name, _ := decoder.Token()
+		if seen[name] {
+			return true
+		}
+		seen[name] = true
+		_ = decoder.Decode(new(json.RawMessage))
+	}
+	return false
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {

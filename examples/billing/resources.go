@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -94,7 +95,7 @@ type field struct {
 
 // The kinds of fields, in the words of the error message.
 const (
-	text      = "text of 1 to 255 characters"
+	text      = "one line of 1 to 255 characters"
 	email     = "an e-mail address"
 	choice    = "one of "
 	amount    = `an amount such as "9.99"`
@@ -116,7 +117,7 @@ func (f field) read(value any) (any, bool) {
 	case f.kind == count:
 		return number, number >= 1 && number <= math.MaxInt32 && number == math.Trunc(number)
 	case !ok || strings.TrimSpace(s) == "" || utf8.RuneCountInString(s) > 255,
-		strings.ContainsAny(s, "\x00\uFFFD"): // what encoding/json puts in the place of invalid UTF-8
+		strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }): // which encoding/json puts in the place of invalid UTF-8
 		return nil, false
 	}
 	switch f.kind {
