@@ -130,7 +130,7 @@ func TestCeilingOfOldKeys(t *testing.T) {
 func changing(t testing.TB, m management, id string) map[string]error {
 	t.Helper()
 	errs := everything(t, t.Context(), m, id)
-	for _, name := range []string{"Create", "Import", "Get", "List", "Events"} {
+	for _, name := range []string{"Create", "Import", "Get", "List", "Events", "Usage", "LastUsed", "Unused"} {
 		delete(errs, name)
 	}
 	return errs

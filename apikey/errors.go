@@ -48,6 +48,9 @@ var (
 	// ErrCursor: the cursor is none of this Feed's, or too old.
 	ErrCursor = errors.New("apikey: cursor unknown")
 
+	// ErrNoActivity: what was asked for is known only with a Config.Activity.
+	ErrNoActivity = errors.New("apikey: no activity is recorded")
+
 	// ErrUncertain: an Activity does not know whether it recorded something.
 	ErrUncertain = errors.New("apikey: perhaps recorded")
 

@@ -72,8 +72,6 @@ func (u *uses) drop(use Use) {
 
 // send is one call of Activity.Record.
 func (u *uses) send(ctx context.Context, part []Use) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, manageTimeout)
-	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("apikey: record uses: %w: panic: %v", ErrUncertain, p)

@@ -141,6 +141,10 @@ func TestErrorsOfTheStore(t *testing.T) {
 	boom := errors.New("boom")
 	h.spy.Fail(boom)
 	for name, err := range everything(t, t.Context(), h.Manager, id) {
+		if name == "LastUsed" {
+			require.NoError(t, err, "the Activity answers")
+			continue
+		}
 		require.ErrorIs(t, err, boom, name)
 		require.Regexp(t, `^apikey: (create|get|list): boom$`, err.Error(), name)
 	}

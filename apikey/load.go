@@ -58,6 +58,8 @@ func (m *Manager) permissions(ctx context.Context, k Key) (scope.Set, error) {
 	if m.effective == nil {
 		return k.Permissions, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
 	allowed, err := m.effective(ctx, k)
 	if err != nil {
 		return scope.Set{}, fmt.Errorf("apikey: effective permissions: %w", err)

@@ -102,7 +102,7 @@ func New(store Store, cfg Config) (*Manager, error) {
 	format, err := credential.New(cfg.Prefix)
 	fault(err)
 	m := &Manager{
-		store: boundedStore{store}, activity: cfg.Activity, format: format,
+		store: boundedStore{store}, activity: bounded(cfg.Activity), format: format,
 		foreign: slices.Clone(cfg.ForeignFormats), types: slices.Clone(cfg.Types), catalog: cfg.Catalog,
 		effective: cfg.Effective, onEvent: cfg.OnEvent, clock: cfg.Now, log: cfg.Logger,
 		hasher: hasher{

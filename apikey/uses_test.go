@@ -88,7 +88,7 @@ func (u *uses) waits() bool {
 
 func collect(l *ledger) (*uses, *background) {
 	b := &background{log: slog.New(slog.DiscardHandler)}
-	return newUses(l, nil, b.log, b), b
+	return newUses(bounded(l), nil, b.log, b), b
 }
 
 func keyOf(n int) *loaded { return &loaded{key: Key{ID: fmt.Sprintf("key %d", n)}} }

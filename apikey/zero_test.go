@@ -19,6 +19,9 @@ type management interface {
 	Get(ctx ctx, id string) (apikey.Key, error)
 	List(ctx ctx, q apikey.Query) ([]apikey.Key, error)
 	Events(ctx ctx, id string, page apikey.Page) ([]apikey.Event, error)
+	Usage(ctx ctx, id string, days int) ([]apikey.Day, error)
+	LastUsed(ctx ctx, keys ...apikey.Key) (map[string]apikey.LastUse, error)
+	Unused(ctx ctx, since time.Time, q apikey.Query) ([]apikey.Key, error)
 	Update(ctx ctx, id string, version int64, edit func(*apikey.Spec)) (apikey.Key, error)
 	Enable(ctx ctx, id string) (apikey.Key, error)
 	Disable(ctx ctx, id string) (apikey.Key, error)
@@ -38,6 +41,9 @@ func everything(t testing.TB, ctx ctx, m management, id string) map[string]error
 	_, errs["Get"] = m.Get(ctx, id)
 	_, errs["List"] = m.List(ctx, apikey.Query{})
 	_, errs["Events"] = m.Events(ctx, id, apikey.Page{})
+	_, errs["Usage"] = m.Usage(ctx, id, 1)
+	_, errs["LastUsed"] = m.LastUsed(ctx, apikey.Key{ID: id})
+	_, errs["Unused"] = m.Unused(ctx, time.Unix(1, 0), apikey.Query{})
 	_, errs["Update"] = m.Update(ctx, id, 0, func(s *apikey.Spec) { s.Name = "renamed" })
 	_, errs["Disable"] = m.Disable(ctx, id)
 	_, errs["Enable"] = m.Enable(ctx, id)
@@ -116,7 +122,7 @@ func TestZeroCeiling(t *testing.T) {
 	for _, id := range []string{key.ID, empty.ID} {
 		for name, err := range everything(t, t.Context(), d, id) {
 			switch name {
-			case "Get", "List", "Events":
+			case "Get", "List", "Events", "Usage", "LastUsed", "Unused":
 				require.NoError(t, err, name)
 			default:
 				var e *apikey.ExceedsError

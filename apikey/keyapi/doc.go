@@ -33,6 +33,14 @@
 // ?descendants=true takes along the keys that it created. A rotation takes
 // overlap_seconds, for which the old secret goes on working.
 //
+// Keys show when and from where they were let through last, in last_used_at and
+// last_used_ip: null for never, and for an address that was not known. What is
+// not known because the Activity of the Manager fails, is left out. The
+// activity of a key is {"days": [...], "events": [...]}: the last 30 days (UTC)
+// on which it was used, the earliest first, with how often it was allowed and
+// denied, in sum and by reason; and its last 100 changes, the newest first.
+// Other nodes' uses may be missing for ten seconds.
+//
 // Lists take limit (1 to 100, otherwise 50), q, state and the next_cursor of
 // the page before as cursor. A cursor is opaque and bestows nothing: it says
 // where to go on in what the actor may see anyway.

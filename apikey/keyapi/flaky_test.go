@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/latchwork/latchwork/apikey"
 )
@@ -15,6 +17,8 @@ type flaky struct {
 
 	// afterGet, if there is one, happens once: after the next Get.
 	afterGet func()
+
+	lastUsed atomic.Int64 // calls
 
 	mu    sync.Mutex
 	err   error
@@ -74,6 +78,21 @@ func (s *flaky) Events(ctx context.Context, keyID string, page apikey.Page) ([]a
 		return nil, err
 	}
 	return s.MemoryStore.Events(ctx, keyID, page)
+}
+
+func (s *flaky) Usage(ctx context.Context, keyID string, since time.Time) ([]apikey.Day, error) {
+	if err := s.failing("usage"); err != nil {
+		return nil, err
+	}
+	return s.MemoryStore.Usage(ctx, keyID, since)
+}
+
+func (s *flaky) LastUsed(ctx context.Context, keyIDs []string) ([]apikey.LastUse, error) {
+	s.lastUsed.Add(1)
+	if err := s.failing("last used"); err != nil {
+		return nil, err
+	}
+	return s.MemoryStore.LastUsed(ctx, keyIDs)
 }
 
 // A logBuffer is a log that may be written to and read concurrently.

@@ -6,9 +6,6 @@ import (
 	"github.com/latchwork/latchwork/apikey"
 )
 
-// maxEvents is how many events the activity of a key shows.
-const maxEvents = 100
-
 func (c *call) create() *response {
 	object, refused := c.readObject(bodyRequired)
 	if refused != nil {
@@ -92,38 +89,4 @@ func (c *call) revoke() *response {
 		return c.refuse(err)
 	}
 	return &response{status: http.StatusNoContent}
-}
-
-func (c *call) activity() *response {
-	type changeJSON struct {
-		Field string `json:"field"`
-		Old   string `json:"old"`
-		New   string `json:"new"`
-	}
-	type eventJSON struct {
-		ID      string           `json:"id"`
-		Kind    apikey.EventKind `json:"kind"`
-		At      string           `json:"at"`
-		Actor   string           `json:"actor"`
-		Changes []changeJSON     `json:"changes"`
-	}
-	type activityJSON struct {
-		Days   []struct{}  `json:"days"` // nothing counts uses yet
-		Events []eventJSON `json:"events"`
-	}
-	events, err := c.keys.Events(c.r.Context(), c.id, apikey.Page{Limit: maxEvents})
-	if err != nil {
-		return c.refuse(err)
-	}
-	shown := activityJSON{Days: []struct{}{}, Events: make([]eventJSON, len(events))}
-	for i, e := range events {
-		changes := make([]changeJSON, len(e.Changes))
-		for j, change := range e.Changes {
-			changes[j] = changeJSON(change)
-		}
-		shown.Events[i] = eventJSON{ID: e.ID, Kind: e.Kind, At: timeText(e.At), Actor: e.Actor, Changes: changes}
-	}
-	return &response{status: http.StatusOK, body: struct {
-		Data activityJSON `json:"data"`
-	}{shown}}
 }

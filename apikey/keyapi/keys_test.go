@@ -258,30 +258,3 @@ func TestDeleteDescendants(t *testing.T) {
 	}
 	require.Equal(t, int64(1), w.stored(t, k.id).Version)
 }
-
-func TestActivity(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	root := w.root(t)
-	k := w.post(t, root, "", `{"name":"before","type":"admin","permissions":["users.view"]}`).is(201).key()
-	w.patch(t, root, k.id, `{"name":"after"}`).is(200)
-	for i := range 120 {
-		w.patch(t, root, k.id, `{"enabled":`+[]string{"false", "true"}[i%2]+`}`).is(200)
-	}
-	w.patch(t, root, k.id, `{"name":"in the end","allowed_ips":["192.0.2.1"]}`).is(200)
-	data := w.get(t, root, "/"+k.id+"/activity").is(200).data()
-	require.Len(t, data, 2)
-	require.Equal(t, []any{}, data["days"])
-	events, ok := data["events"].([]any)
-	require.True(t, ok)
-	require.Len(t, events, 100)
-	newest, ok := events[0].(map[string]any)
-	require.True(t, ok)
-	require.Equal(t, "updated", newest["kind"])
-	require.Equal(t, []any{
-		map[string]any{"field": "name", "old": "after", "new": "in the end"},
-		map[string]any{"field": "allowed_ips", "old": "", "new": "192.0.2.1"},
-	}, newest["changes"])
-	_, err := time.Parse(time.RFC3339, newest["at"].(string))
-	require.NoError(t, err)
-}

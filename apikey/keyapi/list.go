@@ -47,14 +47,10 @@ func (c *call) list() *response {
 		cursor := encodeCursor(last)
 		next = &cursor
 	}
-	shown := make([]keyJSON, len(keys))
-	for i, k := range keys {
-		shown[i] = c.show(k)
-	}
 	return &response{status: http.StatusOK, body: struct {
 		Data       []keyJSON `json:"data"`
 		NextCursor *string   `json:"next_cursor"`
-	}{shown, next}}
+	}{c.showAll(keys...), next}}
 }
 
 // readQuery returns those of the named parameters that are there, each of them

@@ -46,7 +46,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, a *response) {
 	}
 }
 
-// keyJSON is a key as the API shows it.
+// keyJSON is a key as the API shows it. See showAll for its last use.
 type keyJSON struct {
 	ID          string       `json:"id"`
 	Name        string       `json:"name"`
@@ -58,8 +58,8 @@ type keyJSON struct {
 	State       apikey.State `json:"state"`
 	CreatedAt   string       `json:"created_at"`
 	ExpiresAt   *string      `json:"expires_at"`
-	LastUsedAt  *string      `json:"last_used_at"`
-	LastUsedIP  *string      `json:"last_used_ip"`
+	LastUsedAt  lastUse      `json:"last_used_at,omitzero"`
+	LastUsedIP  lastUse      `json:"last_used_ip,omitzero"`
 	CreatedBy   string       `json:"created_by"`
 }
 
@@ -83,7 +83,7 @@ func (c *call) one(status int, k apikey.Key, secret apikey.Secret) *response {
 	body := struct {
 		Data  keyJSON `json:"data"`
 		Token string  `json:"token,omitempty"`
-	}{c.show(k), secret.Reveal()}
+	}{c.showAll(k)[0], secret.Reveal()}
 	return &response{status: status, header: map[string]string{"ETag": etag(k.Version)}, body: body}
 }
 
