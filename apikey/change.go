@@ -69,12 +69,14 @@ func (d management) Rotate(ctx context.Context, id string, version int64, overla
 	if err != nil {
 		return Issued{}, err
 	}
-	// Whoever lost the right meanwhile does not get the secret.
+	// Whoever lost the right meanwhile does not get the secret. If that cannot
+	// be told it is not withheld: it was judged a moment ago, and the old secret
+	// may be dead already.
 	d, err = d.renewed(ctx)
 	if err == nil {
 		err = d.bounds(k)
 	}
-	if err != nil {
+	if errors.Is(err, ErrNoActor) || errors.As(err, new(*ExceedsError)) {
 		return Issued{}, err
 	}
 	return Issued{Key: k, Secret: NewSecret(secret)}, nil

@@ -138,6 +138,24 @@ func TestActorOf(t *testing.T) {
 }
 
 // What is in a Ceiling does not change with what it was made from.
+// What the host is asked for is bounded in time, as the store is.
+func TestActorOfDoesNotHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(c *apikey.Config) {
+			c.Effective = func(ctx context.Context, _ apikey.Key) (scope.Set, error) {
+				<-ctx.Done()
+				return scope.Set{}, ctx.Err()
+			}
+		})
+		k := h.issue(t).Key
+		start := time.Now()
+		_, err := h.ActorOf(t.Context(), k.ID)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.LessOrEqual(t, time.Since(start), 2*time.Second)
+	})
+}
+
 func TestCeilingIsCopied(t *testing.T) {
 	t.Parallel()
 	m := apikeytest.NewManager(t, apikey.Config{Types: []string{"admin", "reseller"}})

@@ -45,6 +45,8 @@ func (m *Manager) ActorOf(ctx context.Context, keyID string) (Actor, error) {
 	if m == nil || m.store == nil {
 		return Actor{}, ErrNoActor
 	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout) // Config.Effective may hang, too
+	defer cancel()
 	r, err := m.store.Get(ctx, keyID)
 	if err != nil {
 		return Actor{}, storeError("get", err)

@@ -181,6 +181,27 @@ func TestRotationsOfTheNewestVersion(t *testing.T) {
 	}
 }
 
+// Whether the actor lost the right meanwhile cannot be told. The old secret is
+// dead, so the new one must not be lost.
+func TestRotateWhileTheStoreGoesDown(t *testing.T) {
+	t.Parallel()
+	var h *house
+	h = newHouse(t, func(c *apikey.Config) {
+		c.OnEvent = func(e apikey.Event) {
+			if e.Kind == apikey.Rotated {
+				h.spy.Fail(errors.New("down"), "Get")
+			}
+		}
+	})
+	parent := h.issue(t, func(s *apikey.Spec) { s.Permissions = set("*") })
+	child := h.child(t, parent.Key.ID)
+	d := h.acts(t, parent.Key.ID)
+	issued, err := d.Rotate(t.Context(), child.Key.ID, 0, 0)
+	require.NoError(t, err)
+	h.denies(t, child.Secret, apikey.ErrInvalid)
+	h.opens(t, issued.Secret, child.Key.ID)
+}
+
 // race calls n times at once, and returns what succeeded and how many failed
 // with this error. No other error may come.
 func race[T any](t *testing.T, n int, late error, call func() (T, error)) (won []T, lost int) {
