@@ -23,7 +23,7 @@ func (g *Guard) Authenticate(ctx context.Context, authorization string, addr net
 	if code != "" {
 		return Principal{}, g.rejection(Rejection{Code: code}, addr)
 	}
-	return g.identify(ctx, presented, addr)
+	return g.identify(ctx, trial{g.brake, addr, presented}, addr)
 }
 
 // authenticate returns who sent a request: who this Guard found before, or who
@@ -46,7 +46,7 @@ func (g *Guard) authenticate(r *http.Request) (Principal, *Rejection) {
 	if hasToken(r.URL.RawQuery) {
 		return Principal{}, g.rejection(Rejection{Code: CodeInvalidRequest, Message: "There is an access_token in the URL, too."}, addr)
 	}
-	return g.identify(r.Context(), presented, addr)
+	return g.identify(r.Context(), trial{g.brake, g.brake.source(r, addr), presented}, addr)
 }
 
 // hasToken reports whether there is a token in a query, RFC 6750 section 2.3.
@@ -70,7 +70,7 @@ func (g *Guard) authenticateKeyHeader(r *http.Request, values []string, both boo
 	case values[0] == "":
 		return Principal{}, g.rejection(Rejection{Code: CodeMissingToken}, addr)
 	}
-	p, rejected := g.identify(r.Context(), values[0], addr)
+	p, rejected := g.identify(r.Context(), trial{g.brake, g.brake.source(r, addr), values[0]}, addr)
 	if rejected == nil && p.Kind != KindKey {
 		return Principal{}, g.rejection(Rejection{Code: CodeInvalidToken}, addr)
 	}
@@ -140,29 +140,32 @@ func isTokenByte(c byte) bool {
 }
 
 // identify asks the one Authenticator that recognizes the credential.
-func (g *Guard) identify(ctx context.Context, presented string, addr netip.Addr) (Principal, *Rejection) {
+func (g *Guard) identify(ctx context.Context, t trial, addr netip.Addr) (Principal, *Rejection) {
 	for _, a := range g.credentials {
-		if !a.Recognize(presented) {
+		if !a.Recognize(t.presented) {
 			continue
 		}
-		p, err := a.Authenticate(ctx, presented, Request{ClientAddr: addr})
+		p, err := a.Authenticate(ctx, t.presented, Request{ClientAddr: addr, trial: t})
 		if err == nil && p.Kind == 0 {
 			err = errors.New("middleware: the Authenticator returned nobody")
 		}
 		if err != nil {
-			return Principal{}, g.denied(ctx, err, addr)
+			return Principal{}, g.denied(ctx, t, err, addr)
 		}
 		p.ClientAddr = addr
 		return p, nil
 	}
-	return Principal{}, g.rejection(Rejection{Code: CodeInvalidToken}, addr)
+	return Principal{}, g.denied(ctx, t, ErrInvalidCredential, addr)
 }
 
 // denied is the one place that knows what the error of an Authenticator means
 // for the client.
-func (g *Guard) denied(ctx context.Context, err error, addr netip.Addr) *Rejection {
+func (g *Guard) denied(ctx context.Context, t trial, err error, addr netip.Addr) *Rejection {
 	code := CodeUnavailable
+	var throttled *throttledError
 	switch {
+	case errors.As(err, &throttled):
+		return g.rejection(Rejection{Code: CodeTooManyRequests, RetryAfter: throttled.wait, Err: err}, addr)
 	case errors.Is(err, apikey.ErrIPNotAllowed):
 		code = CodeIPNotAllowed
 	case errors.Is(err, apikey.ErrIPUnknown):
@@ -175,6 +178,11 @@ func (g *Guard) denied(ctx context.Context, err error, addr netip.Addr) *Rejecti
 	}
 	if code == CodeUnavailable && g.log != nil && ctx.Err() == nil {
 		g.log.ErrorContext(ctx, "middleware: cannot authenticate", "error", err)
+	}
+	if code != CodeUnavailable {
+		if wait := t.failed(); wait > 0 {
+			return g.rejection(Rejection{Code: CodeTooManyRequests, RetryAfter: wait, Err: err}, addr)
+		}
 	}
 	if g.hideAddress && (code == CodeIPNotAllowed || code == CodeIPUnknown) {
 		code = CodeInvalidToken

@@ -66,6 +66,7 @@
 //	403 user_required       a user's token is needed, and client_required a client's own
 //	403 insufficient_scope  a permission is missing, and named
 //	405 method_not_allowed  Resource has no permission for the method
+//	429 too_many_requests   too much has failed from this address, see Config.FailureBurst
 //	503 unavailable         the store could not be asked
 //
 // # Security considerations

@@ -9,7 +9,9 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/latchwork/latchwork/internal/throttle"
 	"github.com/latchwork/latchwork/ipfilter"
 	"github.com/latchwork/latchwork/scope"
 )
@@ -33,7 +35,8 @@ type Authenticator interface {
 	// Authenticate returns whose credential this is. An error that matches
 	// ErrInvalidCredential, or one of the packages apikey's and oauth's for
 	// what may not be used, refuses it; any other error means that nothing is known, and
-	// the request is refused with 503.
+	// the request is refused with 503. Before it asks a store, it asks
+	// Request.Admit.
 	Authenticate(ctx context.Context, presented string, r Request) (Principal, error)
 }
 
@@ -43,6 +46,8 @@ type Request struct {
 	// ClientAddr is where the request came from, or the zero Addr when that
 	// cannot be told.
 	ClientAddr netip.Addr
+
+	trial trial
 }
 
 // ErrInvalidCredential is what an Authenticator answers, wrapped or not, when
@@ -92,6 +97,19 @@ type Config struct {
 	// that it is a live one.
 	HideAddressRefusal bool
 
+	// FailureBurst is how many credentials that are no good may come from one
+	// address, or from one IPv6 network of 64 bits, and then one in each
+	// FailureEvery (zero: 3 seconds). Of those beyond that, no store is asked;
+	// the answer is 429. What a cache knows passes all the same, and so does
+	// what was good at the same address within the last 30 days. A key that
+	// is refused because of its address counts, too.
+	//
+	// Nobody can guess a key or a token: this keeps those who try from a
+	// store, in 2 MiB of memory. Behind a proxy it needs ClientAddr, or
+	// strangers shut out what is new of each other. Zero: no limit.
+	FailureBurst int
+	FailureEvery time.Duration
+
 	// Reject writes a rejection. Nil: WriteRejection.
 	Reject func(http.ResponseWriter, *http.Request, Rejection)
 
@@ -112,6 +130,7 @@ type Guard struct {
 	realm       string
 	describedBy func(*http.Request) string
 	hideAddress bool
+	brake       *brake
 	writeReject func(http.ResponseWriter, *http.Request, Rejection)
 	log         *slog.Logger
 }
@@ -134,6 +153,10 @@ func New(cfg Config) (*Guard, error) {
 	}
 	if !isQuotable(g.realm) {
 		faults = append(faults, fmt.Errorf("middleware: Realm %.40q cannot stand between quotes", cfg.Realm))
+	}
+	var err error
+	if g.brake, err = newBrake(throttle.Limit{Burst: cfg.FailureBurst, Every: cfg.FailureEvery}); err != nil {
+		faults = append(faults, fmt.Errorf("middleware: FailureBurst and FailureEvery: %w", err))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err

@@ -121,7 +121,8 @@ func requireRejected(t *testing.T, a answer, status int, code string) map[string
 	if status == http.StatusMethodNotAllowed {
 		require.NotEmpty(t, a.Header().Get("Allow"), "every 405 has Allow")
 	}
-	require.Equal(t, status == http.StatusServiceUnavailable, a.Header().Get("Retry-After") != "")
+	later := status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
+	require.Equal(t, later, a.Header().Get("Retry-After") != "")
 	var body map[string]any
 	require.NoError(t, json.Unmarshal(a.Body.Bytes(), &body))
 	require.Equal(t, code, body["error"])

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/latchwork/latchwork/apikey"
@@ -23,12 +24,22 @@ func (k keys) Recognize(presented string) bool { return k.manager.Recognize(pres
 func (k keys) Samples() []string { return k.manager.Samples() }
 
 func (k keys) Authenticate(ctx context.Context, presented string, r Request) (Principal, error) {
-	v, err := k.manager.Verify(ctx, presented)
+	v, err := k.manager.VerifyCached(presented)
+	asked := errors.Is(err, apikey.ErrNotCached)
+	if asked {
+		if err := r.Admit(); err != nil {
+			return Principal{}, err
+		}
+		v, err = k.manager.Verify(ctx, presented)
+	}
 	if err != nil {
 		return Principal{}, err
 	}
 	if err := v.AllowsFrom(r.ClientAddr); err != nil {
 		return Principal{}, err
+	}
+	if asked {
+		r.trial.accepted()
 	}
 	key := v.Key()
 	return Principal{

@@ -30,6 +30,8 @@ func WritePaymenterRejection(w http.ResponseWriter, _ *http.Request, rej Rejecti
 		message = "Invalid scope(s) provided."
 	case rej.Code == CodeInsufficientScope:
 		message = "This action is unauthorized."
+	case rej.Code == CodeTooManyRequests:
+		message = "Too Many Attempts."
 	case len(rej.Unknown) > 0:
 		message = paymenterInclude(rej)
 	}

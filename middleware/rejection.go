@@ -24,12 +24,13 @@ const (
 	CodeClientRequired    = "client_required"
 	CodeInsufficientScope = "insufficient_scope"
 	CodeMethodNotAllowed  = "method_not_allowed"
+	CodeTooManyRequests   = "too_many_requests"
 	CodeUnavailable       = "unavailable"
 )
 
 // A Rejection is why a request does not pass, decided and ready to be written.
 type Rejection struct {
-	Status  int    // 400, 401, 403, 405 or 503
+	Status  int    // 400, 401, 403, 405, 429 or 503
 	Code    string // one of the Code constants
 	Message string // for people, the same for every request with this Code unless it names what was sent
 
@@ -95,6 +96,8 @@ func answerTo(code string) answer {
 		return answer{http.StatusForbidden, "The credential lacks a permission.", true, code}
 	case CodeMethodNotAllowed:
 		return answer{http.StatusMethodNotAllowed, "The method is not allowed here.", false, ""}
+	case CodeTooManyRequests:
+		return answer{http.StatusTooManyRequests, "Too many requests from this address have failed. Try again later.", false, ""}
 	default:
 		return answer{http.StatusServiceUnavailable, "The credential cannot be checked at the moment.", false, ""}
 	}

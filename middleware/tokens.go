@@ -21,11 +21,15 @@ func (t tokens) Recognize(presented string) bool { return t.server.Recognize(pre
 
 func (t tokens) Samples() []string { return t.server.Samples() }
 
-func (t tokens) Authenticate(ctx context.Context, presented string, _ Request) (Principal, error) {
+func (t tokens) Authenticate(ctx context.Context, presented string, r Request) (Principal, error) {
+	if err := r.Admit(); err != nil {
+		return Principal{}, err
+	}
 	token, err := t.server.Verify(ctx, presented)
 	if err != nil {
 		return Principal{}, err
 	}
+	r.trial.accepted()
 	p := Principal{
 		ClientID: token.ClientID, GrantID: token.GrantID, CredentialID: token.ID,
 		Permissions: token.Scope, ExpiresAt: token.ExpiresAt,

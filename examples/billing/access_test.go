@@ -21,7 +21,7 @@ func writable() map[string]struct{ create, change values } {
 }
 
 func TestNobodyGetsInWithoutKey(t *testing.T) {
-	h := start(t)
+	h := start(t, "-failure-burst", "0")
 	stale, id := h.newKey(values{"permissions": []string{"*"}})
 	h.admin(http.MethodPost, "api-keys/"+id+"/rotate", values{}).token(t, http.StatusOK)
 	paths := []string{"products", "products/1", "products/999", "api-keys", "api-keys/" + id, "api-keys/nobody"}

@@ -133,7 +133,7 @@ func (h *host) send(r *http.Request) reply {
 	h.t.Helper()
 	a := h.exchange(r)
 	about := fmt.Sprintf("%s %s: %d %s", r.Method, r.URL, a.status, a.raw)
-	documented := []int{200, 201, 204, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422}
+	documented := []int{200, 201, 204, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429}
 	require.True(h.t, slices.Contains(documented, a.status), about)
 	if a.status == http.StatusNoContent || r.Method == http.MethodHead {
 		require.Empty(h.t, a.raw, about)

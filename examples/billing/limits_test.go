@@ -77,5 +77,39 @@ func TestLoginBurstSwitchedOff(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, h.tokenAs(h.app.ID, "wrong", form("grant_type", "client_credentials")).status)
 	}
 	h.login(h.user.Username, h.user.Password).tokens(t)
-	require.ErrorContains(t, run(context.Background(), []string{"-login-burst", "-1"}, io.Discard, io.Discard), "-login-burst -1 is negative")
+	require.ErrorContains(t, run(context.Background(), []string{"-login-burst", "-1"}, io.Discard, io.Discard), "negative")
+}
+
+func TestFailureBurst(t *testing.T) {
+	for _, c := range []struct {
+		args  []string
+		burst int
+	}{{nil, 20}, {[]string{"-failure-burst", "3"}, 3}} {
+		h := start(t, c.args...)
+		h.admin("GET", "users", nil).list(t)
+		elsewhere := h.admin("POST", "api-keys", map[string]any{
+			"name": "elsewhere", "type": "admin", "permissions": []string{"users.view"}, "allowed_ips": []string{"192.0.2.1"},
+		})
+		refused, _ := elsewhere.body["token"].(string)
+		for i := range c.burst {
+			if i%2 == 0 { // a refused address counts like a wrong key
+				require.Equal(t, http.StatusForbidden, h.send(h.request("GET", "users", refused, nil)).status)
+			} else {
+				require.Equal(t, http.StatusUnauthorized, h.send(h.request("GET", "users", "wrong", nil)).status)
+			}
+		}
+		for _, key := range []string{refused, "wrong", "paym_at_x"} {
+			requireLater(t, h.send(h.request("GET", "users", key, nil)), 3*time.Second)
+		}
+		h.admin("GET", "users", nil).list(t) // its key was good here before
+		require.Equal(t, http.StatusUnauthorized, h.from(machine(1)).send(h.request("GET", "users", "wrong", nil)).status)
+	}
+}
+
+func TestFailureBurstSwitchedOff(t *testing.T) {
+	h := start(t, "-failure-burst", "0")
+	for range 50 {
+		require.Equal(t, http.StatusUnauthorized, h.send(h.request("GET", "users", "wrong", nil)).status)
+	}
+	require.ErrorContains(t, run(context.Background(), []string{"-failure-burst", "-1"}, io.Discard, io.Discard), "negative")
 }

@@ -35,17 +35,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	db := flags.String("db", "memory:", "`database`; only memory: exists so far")
 	file := flags.String("credentials", "", "`file` to write the first credentials to")
 	loginBurst := flags.Int("login-burst", 5, "wrong passwords for one account that are tolerated at once; 0: any `number`, of client secrets, too")
+	failureBurst := flags.Int("failure-burst", 20, "requests with a credential that is no good that one address may send at once; 0: any `number`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || *db != "memory:" { // not repeated here: it may hold a password
 		return errors.New("-db: only memory: exists so far, and there are no arguments")
 	}
-	switch {
-	case *loginBurst < 0:
-		return fmt.Errorf("-login-burst %d is negative", *loginBurst)
-	case *loginBurst == 0:
+	if *loginBurst < 0 || *failureBurst < 0 {
+		return fmt.Errorf("-login-burst %d, -failure-burst %d: neither is negative", *loginBurst, *failureBurst)
+	}
+	if *loginBurst == 0 {
 		fmt.Fprintln(stderr, "billing: warning: -login-burst 0: nothing limits how often passwords and client secrets are guessed at")
+	}
+	if *failureBurst == 0 {
+		fmt.Fprintln(stderr, "billing: warning: -failure-burst 0: nothing keeps those whose credentials are no good from the database")
 	}
 	var listener net.Listener
 	listen := func() (err error) {
@@ -64,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	shown, handler, err := newService(ctx, strings.TrimSuffix(*base, "/"), *loginBurst)
+	shown, handler, err := newService(ctx, strings.TrimSuffix(*base, "/"), bursts{*loginBurst, *failureBurst})
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,11 @@ import (
 
 const adminPath = "/api/v1/admin/"
 
+// bursts are how many failures are tolerated at once, any number if it is 0.
+type bursts struct{ login, failure int }
+
 // newService returns the first credentials, and the whole API.
-func newService(ctx context.Context, baseURL string, loginBurst int) (shown credentials, handler http.Handler, err error) {
+func newService(ctx context.Context, baseURL string, tolerated bursts) (shown credentials, handler http.Handler, err error) {
 	permissions, err := catalogue()
 	if err != nil {
 		return shown, nil, err
@@ -34,13 +37,14 @@ func newService(ctx context.Context, baseURL string, loginBurst int) (shown cred
 	}
 	db := newDatabase()
 	clients, secrets := demoClients()
-	tokens, scopes, err := newTokens(baseURL, db, passwords, clients, loginBurst)
+	tokens, scopes, err := newTokens(baseURL, db, passwords, clients, tolerated.login)
 	if err != nil {
 		return shown, nil, err
 	}
 	guard, err := middleware.New(middleware.Config{
 		Credentials: []middleware.Authenticator{middleware.Keys(keys), middleware.Tokens(tokens)},
 		KeyTypes:    []string{"admin"}, Catalog: permissions, Scopes: scopes, Logger: slog.Default(),
+		FailureBurst: tolerated.failure,
 	})
 	if err != nil {
 		return shown, nil, err
