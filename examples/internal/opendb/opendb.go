@@ -1,0 +1,82 @@
+// Package opendb opens the database that somebody named on a command line.
+package opendb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+)
+
+// A Database is an open one and the SQL that it speaks: "sqlite", "postgres" or
+// "mysql", as apikeysql and oauthsql call it.
+type Database struct {
+	*sql.DB
+
+	Dialect string
+}
+
+// Open connects to postgres://user:password@host/name, to
+// mysql://user:password@host/name, which is MariaDB's, too, or to the SQLite
+// file with this path, which is made if it is not there.
+func Open(ctx context.Context, name string) (Database, error) {
+	d, err := open(name)
+	if err != nil {
+		return Database{}, err
+	}
+	if err := d.PingContext(ctx); err != nil {
+		_ = d.Close() // it was never open
+		return Database{}, fmt.Errorf("the %s database does not answer: %w", d.Dialect, err)
+	}
+	return d, nil
+}
+
+func open(name string) (Database, error) {
+	switch scheme, _, found := strings.Cut(name, "://"); {
+	case !found:
+		db, err := sql.Open("sqlite", sqliteName(name))
+		return Database{db, "sqlite"}, err
+	case scheme == "postgres" || scheme == "postgresql":
+		db, err := sql.Open("pgx", name)
+		return Database{db, "postgres"}, err
+	case scheme == "mysql":
+		cfg, err := mysqlConfig(name)
+		if err != nil {
+			return Database{}, err
+		}
+		connector, err := mysql.NewConnector(cfg)
+		if err != nil {
+			return Database{}, err
+		}
+		return Database{sql.OpenDB(connector), "mysql"}, nil
+	default:
+		return Database{}, fmt.Errorf("database %s://...: want postgres://, mysql:// or the path of a file", scheme)
+	}
+}
+
+// sqliteName adds what a file that several requests share needs.
+func sqliteName(path string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() +
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)"
+}
+
+// mysqlConfig reads a URL, which go-sql-driver does not.
+func mysqlConfig(name string) (*mysql.Config, error) {
+	u, err := url.Parse(name)
+	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" {
+		return nil, fmt.Errorf("want mysql://user:password@host:3306/database") // not err, which shows the password
+	}
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr, cfg.DBName = "tcp", u.Host, strings.Trim(u.Path, "/")
+	if u.Port() == "" {
+		cfg.Addr += ":3306"
+	}
+	cfg.User = u.User.Username()
+	cfg.Passwd, _ = u.User.Password()
+	return cfg, nil
+}

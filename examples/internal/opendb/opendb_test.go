@@ -1,0 +1,43 @@
+package opendb_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/examples/internal/opendb"
+)
+
+func TestOpenFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a file? with #odd%20 name.db")
+	db, err := opendb.Open(t.Context(), path)
+	require.NoError(t, err)
+	require.Equal(t, "sqlite", db.Dialect)
+	for pragma, want := range map[string]string{"journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "10000"} {
+		var got string
+		require.NoError(t, db.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
+		require.Equal(t, want, got, pragma)
+	}
+	require.NoError(t, db.Close())
+	_, err = os.Stat(path)
+	require.NoError(t, err)
+}
+
+func TestOpenSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]string{
+		"redis://127.0.0.1":                  `database redis://...: want postgres://, mysql:// or the path of a file`,
+		"mysql://127.0.0.1":                  "want mysql://user:password@host:3306/database",
+		"mysql://a:secret@[::1/x":            "want mysql://user:password@host:3306/database",
+		"mysql://a:secret@127.0.0.1:1/x":     "the mysql database does not answer",
+		"postgres://a:secret@127.0.0.1:1/x":  "the postgres database does not answer",
+		filepath.Join(t.TempDir(), "a", "b"): "the sqlite database does not answer",
+	} {
+		_, err := opendb.Open(t.Context(), name)
+		require.ErrorContains(t, err, says, name)
+		require.NotContains(t, err.Error(), "secret", name)
+	}
+}
