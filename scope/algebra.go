@@ -39,6 +39,9 @@ func (s Set) coversGrant(grant string) bool {
 // numbers if all of them have stars. A set of more than 256 works like any
 // other, but what it is encoded as will not be read back.
 func (s Set) Intersect(other Set) Set {
+	if other.Covers(s) {
+		return s
+	}
 	var both []string
 	for _, g := range s.grants() {
 		for _, h := range other.grants() {

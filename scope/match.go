@@ -1,34 +1,39 @@
 package scope
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A matcher tells whether one of its grants covers a text. Grants without a star
-// are in a map, to be found by equal texts. The others are in blocks.
+// are found by equal texts: a few by looking at each, more of them in a map. The
+// others are in blocks.
 type matcher struct {
+	few    []string
 	exact  map[string]struct{}
 	blocks []block
 }
 
-const blockSize = 64
+const (
+	maxFew    = 4
+	blockSize = 64
+)
 
 func newMatcher(grants []string) matcher {
-	var exact, starred []string
-	for _, g := range grants {
-		if strings.Contains(g, "*") {
-			starred = append(starred, g)
-		} else {
-			exact = append(exact, g)
-		}
-	}
 	// A block takes as long for one grant as for 64. If one is needed, and has
 	// room for all grants, it saves the lookup in the map.
-	if len(starred) > 0 && len(grants) <= blockSize {
+	if len(grants) <= blockSize && slices.ContainsFunc(grants, hasStar) {
 		return matcher{blocks: []block{newBlock(grants)}}
 	}
-	var m matcher
-	if len(exact) > 0 {
-		m.exact = make(map[string]struct{}, len(exact))
-		for _, g := range exact {
+	if len(grants) <= maxFew {
+		return matcher{few: grants}
+	}
+	m := matcher{exact: make(map[string]struct{}, len(grants))}
+	var starred []string
+	for _, g := range grants {
+		if hasStar(g) {
+			starred = append(starred, g)
+		} else {
 			m.exact[g] = struct{}{}
 		}
 	}
@@ -40,10 +45,17 @@ func newMatcher(grants []string) matcher {
 	return m
 }
 
+func hasStar(grant string) bool { return strings.Contains(grant, "*") }
+
 // covers reports whether a grant covers text, which is one of two things: a
 // permission, not covered if it is malformed; or, if isGrant, a grant known to
 // be well-formed, whose stars are segments that only stars cover.
 func (m *matcher) covers(text string, isGrant bool) bool {
+	for _, g := range m.few {
+		if g == text {
+			return true
+		}
+	}
 	if m.exact != nil {
 		if _, ok := m.exact[text]; ok {
 			return true

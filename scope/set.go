@@ -28,7 +28,7 @@ type set struct {
 // A bad entry is an error, never a smaller set: the error joins a [*GrantError]
 // for each. More than 256 entries are an error too.
 func ParseSet(grants ...string) (Set, error) {
-	return parse(grants, checkGrant)
+	return parse(slices.Clone(grants), checkGrant)
 }
 
 // MustParseSet is [ParseSet] for grants that are written in the program. It
@@ -61,9 +61,10 @@ func parseText(s string, check func(text string) (reason string)) (Set, error) {
 		return Set{}, nil
 	}
 	// One entry more than there may be is enough to find that out.
-	return parse(strings.SplitN(s, " ", maxGrants+1), check)
+	return parse(strings.SplitN(s, " ", min(strings.Count(s, " "), maxGrants)+1), check)
 }
 
+// parse makes a Set in the slice that it is given.
 func parse(grants []string, check func(text string) (reason string)) (Set, error) {
 	if len(grants) > maxGrants {
 		return Set{}, errTooMany
@@ -77,7 +78,7 @@ func parse(grants []string, check func(text string) (reason string)) (Set, error
 	if faults != nil {
 		return Set{}, errors.Join(faults...)
 	}
-	return newSet(slices.Clone(grants)), nil
+	return newSet(grants), nil
 }
 
 var errTooMany = fmt.Errorf("scope: more than %d grants", maxGrants)
