@@ -6,30 +6,40 @@ import (
 	"sync/atomic"
 )
 
-const minBuckets = 64
+const minSlots = 64
 
 // A Map holds pointers under 32-byte keys that are hashes already: their first
-// bytes pick the bucket. Any number of goroutines may Load at any time; those
-// that change the map must exclude each other. The zero Map is empty and
-// ready.
+// bytes say where to look. Any number of goroutines may Load at any time; those
+// that change the map must exclude each other. V is no empty struct. The zero Map
+// is empty and ready.
 type Map[V any] struct {
 	table atomic.Pointer[table[V]]
 	count int
 }
 
+// A table is probed linearly, and at most three quarters of it are used.
 type table[V any] struct {
-	buckets []atomic.Pointer[node[V]] // a power of two of them
+	slots   []slot[V] // a power of two of them
+	used    int
+	deleted *V // the value of what is deleted
 }
 
-// A node is one entry in the chain of a bucket. Its key never changes.
-type node[V any] struct {
+// A slot is free as long as its value is nil. From then on its key never changes,
+// not even when it is deleted: that is why readers need no lock.
+type slot[V any] struct {
 	key   [32]byte
 	value atomic.Pointer[V]
-	next  atomic.Pointer[node[V]]
 }
 
-func (t *table[V]) bucket(key *[32]byte) *atomic.Pointer[node[V]] {
-	return &t.buckets[binary.LittleEndian.Uint64(key[:])&uint64(len(t.buckets)-1)]
+// find returns the slot of the key, or the free one where it would be.
+func (t *table[V]) find(key *[32]byte) (s *slot[V], value *V) {
+	mask := uint64(len(t.slots) - 1)
+	for i := binary.LittleEndian.Uint64(key[:]); ; i++ {
+		s = &t.slots[i&mask]
+		if value = s.value.Load(); value == nil || s.key == *key {
+			return s, value
+		}
+	}
 }
 
 // Load returns what is stored under the key, or nil.
@@ -38,29 +48,28 @@ func (m *Map[V]) Load(key [32]byte) *V {
 	if t == nil {
 		return nil
 	}
-	for n := t.bucket(&key).Load(); n != nil; n = n.next.Load() {
-		if n.key == key {
-			return n.value.Load()
-		}
+	_, value := t.find(&key)
+	if value == t.deleted {
+		return nil
 	}
-	return nil
+	return value
 }
 
 // Store puts a value under the key. It must not be nil.
 func (m *Map[V]) Store(key [32]byte, value *V) {
 	t := m.table.Load()
-	if t == nil || m.count >= len(t.buckets) {
-		t = m.grow(t)
+	if t == nil || 4*t.used >= 3*len(t.slots) {
+		t = m.rebuild(t)
 	}
-	head := t.bucket(&key)
-	for n := head.Load(); n != nil; n = n.next.Load() {
-		if n.key == key {
-			n.value.Store(value)
-			return
-		}
+	s, before := t.find(&key)
+	if before == nil {
+		s.key = key
+		t.used++
 	}
-	t.add(key, value)
-	m.count++
+	if before == nil || before == t.deleted {
+		m.count++
+	}
+	s.value.Store(value)
 }
 
 // Delete removes what is stored under the key, if anything.
@@ -69,44 +78,34 @@ func (m *Map[V]) Delete(key [32]byte) {
 	if t == nil {
 		return
 	}
-	link := t.bucket(&key)
-	for n := link.Load(); n != nil; n = link.Load() {
-		if n.key == key {
-			link.Store(n.next.Load())
-			m.count--
-			return
-		}
-		link = &n.next
+	if s, before := t.find(&key); before != nil && before != t.deleted {
+		s.value.Store(t.deleted)
+		m.count--
 	}
 }
 
 // Len returns the number of entries. It counts as a change.
 func (m *Map[V]) Len() int { return m.count }
 
-// grow publishes a table of twice the size. Readers go on in the old one, whose
-// chains are left as they are.
-func (m *Map[V]) grow(old *table[V]) *table[V] {
-	size := minBuckets
-	if old != nil {
-		size = 2 * len(old.buckets)
+// rebuild publishes a table without what is deleted, at most half full. Readers go on in the old one, which is left as it is.
+func (m *Map[V]) rebuild(old *table[V]) *table[V] {
+	size := minSlots
+	for size < 2*m.count {
+		size *= 2
 	}
-	bigger := &table[V]{buckets: make([]atomic.Pointer[node[V]], size)}
+	t := &table[V]{slots: make([]slot[V], size), deleted: new(V)}
 	if old != nil {
-		for i := range old.buckets {
-			for n := old.buckets[i].Load(); n != nil; n = n.next.Load() {
-				bigger.add(n.key, n.value.Load())
+		for i := range old.slots {
+			value := old.slots[i].value.Load()
+			if value == nil || value == old.deleted {
+				continue
 			}
+			s, _ := t.find(&old.slots[i].key)
+			s.key = old.slots[i].key
+			s.value.Store(value)
+			t.used++
 		}
 	}
-	m.table.Store(bigger)
-	return bigger
-}
-
-// add puts a new node in front of its chain.
-func (t *table[V]) add(key [32]byte, value *V) {
-	head := t.bucket(&key)
-	n := &node[V]{key: key}
-	n.value.Store(value)
-	n.next.Store(head.Load())
-	head.Store(n)
+	m.table.Store(t)
+	return t
 }

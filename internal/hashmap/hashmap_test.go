@@ -12,9 +12,10 @@ import (
 	"github.com/latchwork/latchwork/internal/hashmap"
 )
 
-// key returns one of a few keys that share buckets, and differ beyond them.
+// key returns a key that shares with others where it is looked for, some of them
+// in the last slots of a table.
 func key(i int) (k [32]byte) {
-	k[0], k[31] = byte(i%4), byte(i)
+	binary.LittleEndian.PutUint64(k[:], uint64(i%97)*0x9E3779B97F4A7C15|uint64(i&1)*0xFFFF)
 	binary.LittleEndian.PutUint32(k[8:], uint32(i))
 	return k
 }
