@@ -113,7 +113,7 @@ func (s *Server) redeem(ctx context.Context, r redeeming) (tokenResponse, *Error
 	} else {
 		answer.RefreshToken = ""
 	}
-	ctx, cancel, err := settled(ctx)
+	ctx, cancel, err := s.settled(ctx)
 	if err != nil {
 		return tokenResponse{}, unavailable(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/latchwork/latchwork/oauth"
+	"github.com/latchwork/latchwork/oauth/password"
 )
 
 func TestNewNamesEveryFault(t *testing.T) {
@@ -37,6 +38,10 @@ func TestNewNamesEveryFault(t *testing.T) {
 	refuse(nil, clients, oauth.Config{
 		Issuer: "x", Prefix: "a-b", LegacyPasswordGrant: true, RefreshIdle: -1, ReplayWindow: time.Hour,
 	}, "the store is nil", "issuer", "prefix", "LegacyPasswordGrant", "lifetime", "ReplayWindow")
+	var nobody *oauth.MemoryStore
+	refuse(nobody, (*clientele)(nil), good(func(c *oauth.Config) { c.Users = (*people)(nil) }),
+		"the store is nil", "the client store is nil", "Users or Passwords is a nil pointer")
+	refuse(store, clients, good(func(c *oauth.Config) { c.Passwords = (*password.Hasher)(nil) }), "Users or Passwords is a nil pointer")
 	for _, change := range []func(*oauth.Config){
 		func(c *oauth.Config) { c.AccessLifetime = -time.Hour },
 		func(c *oauth.Config) { c.AccessLifetime = time.Second - 1 },

@@ -130,7 +130,7 @@ func (s *Server) decide(ctx context.Context, subject, ticket string) (authorizat
 	if rejected := s.mayDecide(ctx, subject); rejected != nil {
 		return authorization{}, rejected
 	}
-	ctx, cancel, err := settled(ctx)
+	ctx, cancel, err := s.settled(ctx)
 	if err != nil {
 		return authorization{}, unavailable(err)
 	}

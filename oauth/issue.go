@@ -2,9 +2,7 @@ package oauth
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -20,10 +18,13 @@ import (
 const settle = 5 * time.Second
 
 // settled returns the context to store with, or an error if the client is gone
-// before anything has begun.
-func settled(ctx context.Context) (context.Context, context.CancelFunc, error) {
+// before anything has begun. A MemoryStore is done at once, or has not begun.
+func (s *Server) settled(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
+	}
+	if s.memory != nil {
+		return ctx, func() {}, nil
 	}
 	ctx, cancel := settling(ctx)
 	return ctx, cancel, nil
@@ -69,7 +70,7 @@ func (s *Server) newGrant(subject Subject, c Client, granted scope.Set, lifetime
 
 // create stores a new grant with its first credentials.
 func (s *Server) create(ctx context.Context, g Grant, first ...Credential) error {
-	ctx, cancel, err := settled(ctx)
+	ctx, cancel, err := s.settled(ctx)
 	if err != nil {
 		return err
 	}
@@ -140,14 +141,4 @@ func newCredential(kind CredentialKind, g Grant, granted scope.Set, token string
 // after is the end of a lifetime as a store may see it.
 func after(now time.Time, lifetime time.Duration) time.Time {
 	return now.Add(lifetime).Truncate(time.Microsecond)
-}
-
-// derive makes a successor of a refresh token: whoever has the token, and the
-// attempt that spent it, gets the same one again. The store has the attempt but
-// not the token, and a thief of the token has not the attempt.
-func derive(f credential.Format, token, label string, attempt Attempt) string {
-	mac := hmac.New(sha256.New, []byte(token))
-	mac.Write([]byte(label))
-	mac.Write(attempt[:])
-	return f.Encode([32]byte(mac.Sum(nil)))
 }

@@ -16,19 +16,30 @@ import (
 // concurrent use. The zero value is empty and ready. What has expired stays
 // until DeleteExpired is called.
 type MemoryStore struct {
-	// byHash is read without a lock. Whoever changes what is in it holds mu
-	// and stores a new entry: an entry never changes.
+	// byHash is read without a lock. Whoever changes what is in it holds mu.
 	byHash hashmap.Map[entry]
 
 	mu     sync.Mutex
 	grants []*heldGrant // by ID, in ascending order, as new ones come
 }
 
-// An entry is a credential, and what holds its grant.
+// An entry is a credential, read without a lock, and what holds its grant.
 type entry struct {
-	credential Credential
+	credential Credential // never changes, not even when it is spent
+	spent      atomic.Pointer[Spent]
 	held       *heldGrant
 }
+
+// now returns the credential as it is at present.
+func (e *entry) now() Credential {
+	c := e.credential
+	if spent := e.spent.Load(); spent != nil {
+		c.SpentAt, c.Attempt = spent.At, spent.Attempt
+	}
+	return c
+}
+
+func (e *entry) isSpent() bool { return e.spent.Load() != nil }
 
 // A heldGrant is a grant, read without a lock, and the hashes of what was
 // issued for it.
@@ -36,6 +47,7 @@ type heldGrant struct {
 	grant     Grant // never changes, not even when it is revoked
 	revokedAt atomic.Pointer[time.Time]
 	hashes    []Hash
+	few       [2]Hash // where hashes begin
 }
 
 // now returns the grant as it is at present.
@@ -47,6 +59,8 @@ func (h *heldGrant) now() Grant {
 	return g
 }
 
+func (h *heldGrant) isRevoked() bool { return h.revokedAt.Load() != nil }
+
 // NewMemoryStore returns an empty store.
 func NewMemoryStore() *MemoryStore { return new(MemoryStore) }
 
@@ -57,13 +71,15 @@ func (s *MemoryStore) CreateGrant(ctx context.Context, g Grant, first ...Credent
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, exists := s.find(g.ID)
+	at, exists := s.position(g.ID)
 	if exists || s.taken(first) {
 		return ErrExists
 	}
-	held := &heldGrant{grant: g.clone(), hashes: make([]Hash, 0, len(first))}
+	held := &heldGrant{grant: g.clone()}
+	held.hashes = held.few[:0]
 	if !g.RevokedAt.IsZero() {
-		held.revokedAt.Store(&g.RevokedAt)
+		at := g.RevokedAt
+		held.revokedAt.Store(&at)
 	}
 	s.grants = slices.Insert(s.grants, at, held)
 	s.add(held, first)
@@ -72,21 +88,23 @@ func (s *MemoryStore) CreateGrant(ctx context.Context, g Grant, first ...Credent
 
 // Lookup implements Store.
 func (s *MemoryStore) Lookup(ctx context.Context, h Hash) (c Credential, g Grant, err error) {
-	if err := ctx.Err(); err != nil {
+	e, err := s.find(ctx, h)
+	if err != nil {
 		return c, g, err
+	}
+	return e.now().clone(), e.held.now().clone(), nil
+}
+
+// find returns what is there under a hash, to be looked at, or ErrNotFound.
+func (s *MemoryStore) find(ctx context.Context, h Hash) (*entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	e := s.byHash.Load(h)
 	if e == nil {
-		return c, g, ErrNotFound
+		return nil, ErrNotFound
 	}
-	c, g = e.credential, e.held.grant // large: no more copies than this one
-	if at := e.held.revokedAt.Load(); at != nil {
-		g.RevokedAt = *at
-	}
-	if c.Resources != nil || g.Resources != nil {
-		c.Resources, g.Resources = slices.Clone(c.Resources), slices.Clone(g.Resources)
-	}
-	return c, g, nil
+	return e, nil
 }
 
 // Spend implements Store.
@@ -100,14 +118,13 @@ func (s *MemoryStore) Spend(ctx context.Context, spend Spend, issue ...Credentia
 	if e == nil || e.credential.ClientID != spend.ClientID {
 		return Spent{}, ErrNotFound
 	}
-	c := e.credential
-	if !c.SpentAt.IsZero() {
-		return Spent{First: c.Attempt == spend.Attempt, Attempt: c.Attempt, At: c.SpentAt}, nil
+	if before := e.spent.Load(); before != nil {
+		return Spent{First: before.Attempt == spend.Attempt, Attempt: before.Attempt, At: before.At}, nil
 	}
-	if err := e.held.now().alive(spend.At); err != nil {
-		return Spent{}, err
-	}
-	if !spend.At.Before(c.ExpiresAt) {
+	switch {
+	case e.held.isRevoked():
+		return Spent{}, ErrRevoked
+	case !spend.At.Before(e.held.grant.ExpiresAt), !spend.At.Before(e.credential.ExpiresAt):
 		return Spent{}, ErrExpired
 	}
 	if s.taken(issue) {
@@ -115,9 +132,9 @@ func (s *MemoryStore) Spend(ctx context.Context, spend Spend, issue ...Credentia
 	}
 	// Lookup takes no lock: who finds this one spent must find what came of it.
 	s.add(e.held, issue)
-	c.SpentAt, c.Attempt = spend.At, spend.Attempt
-	s.byHash.Store(c.Hash, &entry{credential: c, held: e.held})
-	return Spent{First: true, Attempt: c.Attempt, At: c.SpentAt}, nil
+	spent := Spent{First: true, Attempt: spend.Attempt, At: spend.At}
+	e.spent.Store(&spent)
+	return spent, nil
 }
 
 // RevokeGrants implements Store.
@@ -128,7 +145,7 @@ func (s *MemoryStore) RevokeGrants(ctx context.Context, f Filter, at time.Time) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	grants := s.grants
-	if i, found := s.find(f.GrantID); found {
+	if i, found := s.position(f.GrantID); found {
 		grants = grants[i : i+1]
 	}
 	revoked := 0
@@ -150,7 +167,7 @@ func (s *MemoryStore) Grants(ctx context.Context, f Filter, page Page) ([]Grant,
 	defer s.mu.Unlock()
 	end := len(s.grants)
 	if page.Before != "" {
-		end, _ = s.find(page.Before)
+		end, _ = s.position(page.Before)
 	}
 	grants := []Grant{}
 	for i := end - 1; i >= 0 && len(grants) < page.Limit; i-- {
@@ -189,8 +206,8 @@ func (s *MemoryStore) DeleteExpired(ctx context.Context, before time.Time, limit
 	return deleted, nil
 }
 
-// find returns where the grant with this ID is, or would be.
-func (s *MemoryStore) find(id string) (int, bool) {
+// position returns where the grant with this ID is, or would be.
+func (s *MemoryStore) position(id string) (int, bool) {
 	if n := len(s.grants); n > 0 && s.grants[n-1].grant.ID < id {
 		return n, false // as with every new one
 	}
@@ -202,10 +219,13 @@ func (s *MemoryStore) find(id string) (int, bool) {
 // taken reports whether one of the hashes is there already, or stands twice.
 func (s *MemoryStore) taken(credentials []Credential) bool {
 	for i := range credentials {
-		h := credentials[i].Hash
-		twice := slices.ContainsFunc(credentials[:i], func(c Credential) bool { return c.Hash == h })
-		if twice || s.byHash.Load(h) != nil {
+		if s.byHash.Load(credentials[i].Hash) != nil {
 			return true
+		}
+		for j := range i {
+			if credentials[i].Hash == credentials[j].Hash {
+				return true
+			}
 		}
 	}
 	return false
@@ -213,8 +233,13 @@ func (s *MemoryStore) taken(credentials []Credential) bool {
 
 // add stores new credentials of a grant.
 func (s *MemoryStore) add(held *heldGrant, credentials []Credential) {
-	for _, c := range credentials {
-		s.byHash.Store(c.Hash, &entry{credential: c.clone(), held: held})
-		held.hashes = append(held.hashes, c.Hash)
+	for i := range credentials {
+		e := &entry{credential: credentials[i], held: held}
+		e.credential.Resources = slices.Clone(e.credential.Resources)
+		if c := &e.credential; !c.SpentAt.IsZero() {
+			e.spent.Store(&Spent{Attempt: c.Attempt, At: c.SpentAt})
+		}
+		s.byHash.Store(e.credential.Hash, e)
+		held.hashes = append(held.hashes, e.credential.Hash)
 	}
 }

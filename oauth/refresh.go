@@ -93,7 +93,7 @@ func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Erro
 	access := s.accessCredential(r.client, r.grant, r.granted, answer.AccessToken, r.now)
 	refresh := s.refreshCredential(r.client, r.grant, answer.RefreshToken, r.now)
 
-	ctx, cancel, err := settled(ctx)
+	ctx, cancel, err := s.settled(ctx)
 	if err != nil {
 		return tokenResponse{}, unavailable(err)
 	}

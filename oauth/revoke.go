@@ -37,7 +37,7 @@ func (s *Server) revoke(ctx context.Context, c Client, f form) *Error {
 	case !g.RevokedAt.IsZero():
 		return nil
 	}
-	ctx, cancel, err := settled(ctx)
+	ctx, cancel, err := s.settled(ctx)
 	if err != nil {
 		return unavailable(err)
 	}

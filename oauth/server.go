@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"time"
 
 	"github.com/latchwork/latchwork/internal/credential"
@@ -157,6 +158,7 @@ type Config struct {
 // Server refuses everything.
 type Server struct {
 	store   Store
+	memory  *MemoryStore // the store, if it is one: Lookup has to copy, a Server only looks
 	clients ClientStore
 	cfg     Config
 	access  credential.Format
@@ -182,14 +184,15 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 			faults = append(faults, fmt.Errorf("oauth: %w", err))
 		}
 	}
-	if store == nil {
+	if isNil(store) {
 		fault(errors.New("the store is nil"))
 	}
-	if clients == nil {
+	if isNil(clients) {
 		fault(errors.New("the client store is nil"))
 	}
 	fault(checkIssuer(cfg.Issuer))
 	s := &Server{store: store, clients: clients}
+	s.memory, _ = store.(*MemoryStore)
 	if cfg.Prefix == "" {
 		fault(errors.New("the prefix is empty"))
 	} else {
@@ -197,6 +200,9 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	}
 	if cfg.LegacyPasswordGrant && (cfg.Users == nil || cfg.Passwords == nil) {
 		fault(errors.New("LegacyPasswordGrant needs Users and Passwords"))
+	}
+	if (cfg.Users != nil && isNil(cfg.Users)) || (cfg.Passwords != nil && isNil(cfg.Passwords)) {
+		fault(errors.New("Users or Passwords is a nil pointer"))
 	}
 	for _, err := range s.configure(&cfg) {
 		fault(err)
@@ -254,6 +260,13 @@ func (s *Server) formats(prefix string) (err error) {
 	return err
 }
 
+// isNil reports whether there is nothing in an interface, or a pointer to
+// nothing, which the first request would find out.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || (r.Kind() == reflect.Pointer && r.IsNil())
+}
+
 func or(d, otherwise time.Duration) time.Duration {
 	if d == 0 {
 		return otherwise
@@ -288,82 +301,6 @@ func isLoopback(host string) bool {
 
 // now is the present as a store may see it.
 func (s *Server) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
-
-// A Token is an access token that was verified. The zero Token speaks for
-// nobody.
-type Token struct {
-	ID        string // no secret
-	Subject   Subject
-	ClientID  string
-	GrantID   string
-	Scope     scope.Set
-	Resources []string
-	IssuedAt  time.Time
-	ExpiresAt time.Time
-}
-
-// Recognize reports whether this looks like an access token of this Server,
-// going by its prefix and length.
-func (s *Server) Recognize(presented string) bool { return s.access.Recognize(presented) }
-
-// Samples returns a text that Recognize accepts. It is no token.
-func (s *Server) Samples() []string { return []string{s.access.Encode([32]byte{})} }
-
-// Verify returns whom an access token speaks for, and for what. ErrInvalid,
-// ErrRevoked, ErrExpired: it may not be used. Any other error means that
-// nothing is known. Scopes are for the caller to check.
-func (s *Server) Verify(ctx context.Context, presented string) (Token, error) {
-	if !s.access.Valid(presented) {
-		return Token{}, ErrInvalid
-	}
-	h := Hash(credential.Sum(presented))
-	c, g, err := s.store.Lookup(ctx, h)
-	if err != nil {
-		if errors.Is(err, ErrNotFound) {
-			return Token{}, ErrInvalid
-		}
-		return Token{}, err
-	}
-	now := s.cfg.Now()
-	switch {
-	case !belong(&c, &g, h):
-		return Token{}, errAnother
-	case !g.RevokedAt.IsZero():
-		return Token{}, ErrRevoked
-	case !now.Before(g.ExpiresAt):
-		return Token{}, ErrExpired
-	case c.Kind != KindAccess || !c.SpentAt.IsZero():
-		return Token{}, ErrInvalid
-	case !now.Before(c.ExpiresAt):
-		return Token{}, ErrExpired
-	}
-	return Token{
-		ID: c.ID, Subject: g.Subject, ClientID: c.ClientID, GrantID: g.ID, Scope: c.Scope,
-		Resources: c.Resources, IssuedAt: c.CreatedAt, ExpiresAt: c.ExpiresAt,
-	}, nil
-}
-
-// lookup asks the store for what was presented, and does not believe it
-// another.
-func (s *Server) lookup(ctx context.Context, presented string) (Credential, Grant, error) {
-	h := Hash(credential.Sum(presented))
-	c, g, err := s.store.Lookup(ctx, h)
-	if err != nil {
-		return Credential{}, Grant{}, err
-	}
-	if !belong(&c, &g, h) {
-		return Credential{}, Grant{}, errAnother
-	}
-	return c, g, nil
-}
-
-var errAnother = errors.New("oauth: lookup: the store returned something else")
-
-// belong reports whether these are the credential with this hash and its
-// grant. They are large: hence the pointers.
-func belong(c *Credential, g *Grant, h Hash) bool {
-	return c.Hash == h && c.GrantID == g.ID && c.ClientID == g.ClientID && g.Subject.ID != ""
-}
 
 // RevokeSubject revokes everything that was ever granted to a user, and
 // returns how many grants that were: "log out everywhere", and what to call

@@ -87,12 +87,10 @@ func (s *Server) requestedScope(f form, allowed, otherwise scope.Set) (scope.Set
 	if f["scope"] == "" {
 		return otherwise.Intersect(allowed), nil
 	}
-	requested := allowed
-	if f["scope"] != allowed.String() { // which needs no parsing
-		var err error
-		if requested, err = scope.ParseScope(f["scope"]); err != nil || !allowed.Covers(requested) {
-			return scope.Set{}, invalidScope()
-		}
+	// A copy: what is granted would hold on to the whole request otherwise.
+	requested, err := scope.ParseScope(strings.Clone(f["scope"]))
+	if err != nil || !allowed.Covers(requested) {
+		return scope.Set{}, invalidScope()
 	}
 	if s.cfg.Scopes != nil && s.cfg.Scopes.Validate(requested) != nil {
 		return scope.Set{}, invalidScope()

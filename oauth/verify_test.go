@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
@@ -127,6 +128,85 @@ func TestEvents(t *testing.T) {
 	silent.tap.do(fail("Store"))
 	requireError(t, silent.as("first", byLogin), 503, "temporarily_unavailable")
 }
+
+// A Server that looks at its own MemoryStore says what it says of any other.
+func TestVerifyInMemory(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	direct, err := oauth.New(h.memory, &h.clients, oauth.Config{Issuer: issuer, Prefix: "paym", Now: h.clock.now})
+	require.NoError(t, err)
+	now := h.clock.now().UTC().Truncate(time.Microsecond)
+	plant := func(change func(*oauth.Grant, *oauth.Credential)) string {
+		token := shaped(t).access()
+		g := oauth.Grant{
+			ID: "g" + token, Subject: user("u1"), ClientID: "first", Scope: set("profile"), Resources: []string{"https://a.example"},
+			CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		}
+		c := oauth.Credential{
+			ID: "id", Hash: hashOf(token), Kind: oauth.KindAccess, GrantID: g.ID, ClientID: g.ClientID, Scope: set("profile"),
+			Resources: []string{"https://b.example"}, CreatedAt: now, ExpiresAt: now.Add(time.Minute),
+		}
+		change(&g, &c)
+		require.NoError(t, h.memory.CreateGrant(t.Context(), g, c))
+		return token
+	}
+	good := plant(func(*oauth.Grant, *oauth.Credential) {})
+	for name, c := range map[string]struct {
+		token string
+		err   error
+	}{
+		"good":                 {good, nil},
+		"born spent":           {plant(func(_ *oauth.Grant, c *oauth.Credential) { c.SpentAt = now }), oauth.ErrInvalid},
+		"born revoked":         {plant(func(g *oauth.Grant, _ *oauth.Credential) { g.RevokedAt = now }), oauth.ErrRevoked},
+		"of another kind":      {plant(func(_ *oauth.Grant, c *oauth.Credential) { c.Kind = oauth.KindRefresh }), oauth.ErrInvalid},
+		"expired":              {plant(func(_ *oauth.Grant, c *oauth.Credential) { c.ExpiresAt = now }), oauth.ErrExpired},
+		"of an expired grant":  {plant(func(g *oauth.Grant, _ *oauth.Credential) { g.ExpiresAt = now }), oauth.ErrExpired},
+		"of another client":    {plant(func(_ *oauth.Grant, c *oauth.Credential) { c.ClientID = "other" }), errUnknown},
+		"of nobody":            {plant(func(g *oauth.Grant, _ *oauth.Credential) { g.Subject.ID = "" }), errUnknown},
+		"unknown":              {shaped(t).access(), oauth.ErrInvalid},
+		"of no shape":          {"x", oauth.ErrInvalid},
+		"nothing":              {"", oauth.ErrInvalid},
+		"with a typing error":  {good[:len(good)-1] + "~", oauth.ErrInvalid},
+		"of another prefix":    {"paym_rt" + good[7:], oauth.ErrInvalid},
+		"and something behind": {good + "0", oauth.ErrInvalid},
+	} {
+		for which, server := range map[string]*oauth.Server{"direct": direct, "through a wrapper": h.server} {
+			got, err := server.Verify(t.Context(), c.token)
+			switch {
+			case c.err == nil:
+				require.NoError(t, err, "%s, %s", name, which)
+				require.Equal(t, oauth.Token{
+					ID: "id", Subject: user("u1"), ClientID: "first", GrantID: "g" + good, Scope: set("profile"),
+					Resources: []string{"https://b.example"}, IssuedAt: now, ExpiresAt: now.Add(time.Minute),
+				}, got)
+				got.Resources[0] = "spoiled"
+				continue
+			case errors.Is(c.err, errUnknown):
+				for _, known := range []error{oauth.ErrInvalid, oauth.ErrRevoked, oauth.ErrExpired, oauth.ErrNotFound} {
+					require.NotErrorIs(t, err, known, "%s, %s", name, which)
+				}
+				require.Error(t, err)
+			default:
+				require.ErrorIs(t, err, c.err, "%s, %s", name, which)
+			}
+			require.Zero(t, got)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = direct.Verify(gone, good)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = h.memory.Spend(t.Context(), oauth.Spend{Hash: hashOf(good), ClientID: "first", At: now, Attempt: oauth.Attempt{1}})
+	require.NoError(t, err)
+	_, err = direct.Verify(t.Context(), good)
+	require.ErrorIs(t, err, oauth.ErrInvalid)
+	_, err = h.memory.RevokeGrants(t.Context(), oauth.Filter{GrantID: "g" + good}, now)
+	require.NoError(t, err)
+	_, err = direct.Verify(t.Context(), good)
+	require.ErrorIs(t, err, oauth.ErrRevoked)
+}
+
+var errUnknown = errors.New("an error of the store's")
 
 // bare is a Server without anything that listens or counts.
 func bare(t testing.TB) (server *oauth.Server, client string) {
