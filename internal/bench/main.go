@@ -36,10 +36,12 @@ func main() {
 	o := ratio.Options{Samples: *samples, Sample: *sample}
 	cases := slices.DeleteFunc(promises(), func(c ratio.Case) bool { return !strings.Contains(c.Name, *only) })
 	kept := ratio.Report(os.Stdout, cases, o)
+	figures := slices.DeleteFunc(issueFigures(o), func(f ratio.Figure) bool { return !strings.Contains(f.Name, *only) })
+	kept = ratio.ReportFigures(os.Stdout, figures) && kept
 
 	fmt.Println("\nnot kept yet:")
 	cases = slices.DeleteFunc(pendingCases(), func(c ratio.Case) bool { return !strings.Contains(c.Name, *only) })
-	figures := slices.DeleteFunc(pendingFigures(), func(f ratio.Figure) bool { return !strings.Contains(f.Name, *only) })
+	figures = slices.DeleteFunc(pendingFigures(), func(f ratio.Figure) bool { return !strings.Contains(f.Name, *only) })
 	keptPending := ratio.Report(os.Stdout, cases, o)
 	keptPending = ratio.ReportFigures(os.Stdout, figures) && keptPending
 	if !kept || (*pending && !keptPending) {
@@ -48,7 +50,7 @@ func main() {
 }
 
 func promises() []ratio.Case {
-	return slices.Concat(scopeCases(), ipfilterCases(), apikeyCases(), guardCases(), throttleCases())
+	return slices.Concat(scopeCases(), ipfilterCases(), apikeyCases(), guardCases(), tokenCases(), throttleCases())
 }
 
 // pendingCases and pendingFigures are what the verification cache will keep.

@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/latchwork/latchwork/internal/bench/loopback"
+	"github.com/latchwork/latchwork/internal/bench/ratio"
 )
 
 // Measuring starts this program again as the server.
@@ -36,6 +38,12 @@ func TestCases(t *testing.T) {
 		}
 		c.Subject(2)
 		c.Reference(2)
+	}
+}
+
+func TestIssueFigures(t *testing.T) {
+	for _, f := range issueFigures(ratio.Options{Samples: 3, Sample: time.Millisecond}) {
+		require.Positive(t, f.Measure(), f.Name)
 	}
 }
 

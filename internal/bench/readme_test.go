@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/internal/bench/ratio"
 )
 
 // allPromises draws the lists once: that takes seconds.
@@ -32,6 +34,7 @@ func TestREADME(t *testing.T) {
 		"8 to 100,000 random prefixes, for addresses in them and in the networks beside them": "ipfilter/ random !far",
 		"the same, for any other address":                                                     "ipfilter/ random far",
 		"8 to 100,000 prefixes that share their first 8 (IPv4) or 32 (IPv6) bits":             "ipfilter/ shared",
+		"verifying an access token":                                                           "oauth/verify",
 		"hashing a presented key":                                                             "apikey/hash",
 		"refusing a wrong checksum":                                                           "apikey/refuse",
 		"asking the throttle about an address that never failed":                              "throttle/ never",
@@ -57,6 +60,10 @@ func TestREADME(t *testing.T) {
 		require.Positive(t, about, "nothing is measured for %q", what)
 	}
 	require.Empty(t, rows, "rows that are not in the README")
+	for _, f := range issueFigures(ratio.Options{}) {
+		_, what, _ := strings.Cut(f.Name, "/")
+		require.Contains(t, strings.ReplaceAll(section, "\n", " "), fmt.Sprintf("%s at most %.0f times", what, f.Limit))
+	}
 	for _, c := range allPromises() {
 		switch {
 		case c.Limit > 0:

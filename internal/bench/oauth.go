@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchwork/latchwork/internal/bench/fixture"
+	"github.com/latchwork/latchwork/internal/bench/floor"
+	"github.com/latchwork/latchwork/internal/bench/ratio"
+	"github.com/latchwork/latchwork/oauth"
+)
+
+// tokenCases hold what verifying an access token costs, against the floor with
+// as many tokens, the same ones.
+func tokenCases() []ratio.Case {
+	const count = 1000
+	app := fixture.NewApp("able")
+	tokens := make([]string, count)
+	for i := range tokens {
+		tokens[i] = fixture.Member(app.Ask([]byte("grant_type=client_credentials&scope=profile")), "access_token")
+	}
+	for i, joined := 0, strings.Join(tokens, ""); i < count; i++ { // one after the other, as fixture.Secrets are
+		tokens[i], joined = joined[:len(tokens[i])], joined[len(tokens[i]):]
+	}
+	keys := floor.NewKeys(floor.Key{ExpiresAt: time.Now().Add(24 * time.Hour)}, fixture.Shuffled(tokens)...)
+	return []ratio.Case{{
+		Name: "oauth/verify a token", Limit: 1.3,
+		Subject: func(n int) {
+			for i := range n {
+				tokenSink, errSink = app.Server.Verify(context.Background(), tokens[i%count])
+			}
+		},
+		Reference: func(n int) {
+			for i := range n {
+				keySink, allowed = keys.Verify(tokens[i%count])
+			}
+		},
+	}}
+}
+
+// issueFigures hold what issuing costs, as a multiple of the floor. From the time
+// that a token request takes, that of one is taken off which is refused last of
+// all, because its client may not use the grant type. What is left are the grant
+// and its credentials, the tokens, their hashes, the store, and the longer answer.
+func issueFigures(o ratio.Options) []ratio.Figure {
+	return []ratio.Figure{
+		{Name: "oauth/issuing by `client_credentials`", Limit: 3, Measure: func() float64 {
+			app := fixture.NewApp("able")
+			body := []byte("grant_type=client_credentials&scope=profile")
+			return multiple(o, func() { app.Ask(body) }, body)
+		}},
+		{Name: "oauth/a refresh", Limit: 5, Measure: func() float64 {
+			app := fixture.NewApp("able")
+			token := fixture.Member(app.Ask([]byte("grant_type=password&username=ada&password=x")), "refresh_token")
+			body := []byte("grant_type=refresh_token&refresh_token=" + token)
+			return multiple(o, func() {
+				copy(body[len(body)-len(token):], fixture.Member(app.Ask(body), "refresh_token"))
+			}, slices.Clone(body))
+		}},
+	}
+}
+
+// multiple returns how many times as long as the floor the work takes.
+func multiple(o ratio.Options, work func(), refused []byte) float64 {
+	unable, tokens := fixture.NewApp("unable"), new(floor.Tokens)
+	took := ratio.Turns(o, times(work), times(func() { unable.Ask(refused) }), times(func() {
+		textSink = tokens.Issue("able", "profile", 15*time.Minute)
+	}))
+	for i := range took[0] {
+		took[0][i] -= took[1][i]
+	}
+	return ratio.Ratio(took[0], took[2])
+}
+
+func times(work func()) func(n int) {
+	return func(n int) {
+		for range n {
+			work()
+		}
+	}
+}
+
+var (
+	tokenSink oauth.Token
+	textSink  string
+)
