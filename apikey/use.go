@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -52,9 +53,10 @@ type tally struct {
 	ending int64     // when it ends, in nanoseconds since 1970
 
 	counts [outcomes]atomic.Uint32
-	last   atomic.Int64 // when the key was last used, in the same unit; 0: not
+	last   atomic.Int64  // when the key was last used, in the same unit; 0: not
+	from   atomic.Uint64 // from where, see mark
 
-	mu   sync.Mutex // for writing last, and for addr
+	mu   sync.Mutex // for writing these two, and for addr
 	addr netip.Addr
 }
 
@@ -63,10 +65,16 @@ const (
 	// late that it was in vain.
 	closed = 1 << 31
 
-	// moment is how much later than the last use another must be to replace
-	// it.
+	// moment is how much later than the last use another one from the same
+	// address must be to replace it.
 	moment = int64(time.Millisecond)
 )
+
+// mark tells addresses apart, but for a few.
+func mark(addr netip.Addr) uint64 {
+	b := addr.As16()
+	return binary.LittleEndian.Uint64(b[:8])*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[8:])
+}
 
 // count counts an outcome, and reports false after close.
 func (t *tally) count(at int64, addr netip.Addr, outcome Outcome) bool {
@@ -76,17 +84,19 @@ func (t *tally) count(at int64, addr netip.Addr, outcome Outcome) bool {
 	return t.counts[outcome].Add(1) < closed
 }
 
-// touch moves the last use to an instant that is later.
+// touch moves the last use to an instant that is not earlier.
 func (t *tally) touch(at int64, addr netip.Addr) {
-	if last := t.last.Load(); last != 0 && at < last+moment {
+	from := mark(addr)
+	if last := t.last.Load(); last != 0 && at < last+moment && (at < last || from == t.from.Load()) {
 		return
 	}
 	if !t.mu.TryLock() {
 		return // somebody else is here at the same moment
 	}
 	defer t.mu.Unlock()
-	if at > t.last.Load() || t.last.Load() == 0 {
+	if last := t.last.Load(); last == 0 || at >= last {
 		t.last.Store(at)
+		t.from.Store(from)
 		t.addr = addr
 	}
 }

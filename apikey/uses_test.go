@@ -220,11 +220,14 @@ func TestLastUseIsTheLatest(t *testing.T) {
 		u.record(k, 0, address(2), Allowed)
 		used := time.Now()
 		time.Sleep(time.Duration(moment) / 2)
-		u.record(k, 0, address(3), Allowed) // the same moment
+		u.record(k, 0, address(2), Allowed) // the same moment, and the same address
+		require.Equal(t, LastUse{KeyID: "key 1", At: used.UTC(), Addr: address(2)}, u.waiting("key 1"))
+		u.record(k, 0, address(3), Allowed) // the same moment, and another address
+		used = time.Now()
 		u.record(k, earlier, address(4), Allowed)
 		time.Sleep(time.Second)
 		u.record(k, 0, address(5), DeniedPermission)
-		require.Equal(t, LastUse{KeyID: "key 1", At: used.UTC(), Addr: address(2)}, u.waiting("key 1"))
+		require.Equal(t, LastUse{KeyID: "key 1", At: used.UTC(), Addr: address(3)}, u.waiting("key 1"))
 		u.record(k, 0, netip.Addr{}, Allowed)
 		require.Equal(t, LastUse{KeyID: "key 1", At: time.Now().UTC()}, u.waiting("key 1"), "not known from where")
 		require.Equal(t, LastUse{}, u.waiting("key 2"))

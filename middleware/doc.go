@@ -53,6 +53,13 @@
 // like accept keys only, RequireScope accepts tokens of users only, whatever
 // the names: nobody gains an admin's right by consenting to a scope.
 //
+// # Use
+//
+// Every request with an API key counts once, when it has ended, as allowed or by
+// why it was refused; apikey.Manager.Usage has the sums. A stream counts when it
+// ends. Close the Manager when the server has shut down: what was counted last
+// is recorded then.
+//
 // # Rejections
 //
 // Status and code are decided here and cannot be changed by a renderer:

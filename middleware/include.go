@@ -45,7 +45,7 @@ func (g *Guard) RequireIncludes(relations map[string]string) func(http.Handler) 
 				r = g.bind(r, p, true, includes)
 			}
 			needed.explain(rejected)
-			g.serve(w, r, next, rejected)
+			g.serve(w, r, next, p, rejected)
 		})
 	}
 }

@@ -36,6 +36,7 @@ func (k keys) Authenticate(ctx context.Context, presented string, r Request) (Pr
 		return Principal{}, err
 	}
 	if err := v.AllowsFrom(r.ClientAddr); err != nil {
+		k.manager.RecordUse(v, r.ClientAddr, apikey.DeniedAddress)
 		return Principal{}, err
 	}
 	if asked {
@@ -44,7 +45,7 @@ func (k keys) Authenticate(ctx context.Context, presented string, r Request) (Pr
 	key := v.Key()
 	return Principal{
 		Kind: KindKey, CredentialID: key.ID, KeyType: key.Type, Owner: key.Owner,
-		Permissions: key.Permissions, ExpiresAt: key.ExpiresAt,
+		Permissions: key.Permissions, ExpiresAt: key.ExpiresAt, use: use{k.manager, v},
 	}, nil
 }
 

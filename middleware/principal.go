@@ -64,6 +64,8 @@ type Principal struct {
 
 	// ExpiresAt is when the credential ends. Zero: never.
 	ExpiresAt time.Time
+
+	use use // what is left to count, until a way through the Guard has ended
 }
 
 // PrincipalFrom returns the Principal that a Guard bound to the context, and
@@ -73,7 +75,7 @@ func PrincipalFrom(ctx context.Context) (Principal, bool) {
 	if b == nil {
 		return Principal{}, false
 	}
-	return b.principal, true
+	return b.principal.counted(), true
 }
 
 // WithPrincipal returns a context with this Principal: for testing handlers
@@ -100,6 +102,9 @@ type binding struct {
 	context.Context //nolint:containedctx // it is a context
 
 	principal Principal
+	outermost *binding // the first one that the Guard made for this request
+	settling  bool     // whether the end of the request is awaited already; only of the outermost
+	refused   refused  // what came of it further in; only of the outermost
 	admitted  bool     // by a requirement, and not merely authenticated
 	includes  []string // that RequireIncludes let through
 
@@ -140,9 +145,14 @@ func (g *Guard) bound(r *http.Request) *binding {
 
 // bind returns the request with the principal in its context.
 func (g *Guard) bind(r *http.Request, p Principal, admitted bool, includes []string) *http.Request {
-	return r.WithContext(&binding{
+	b := &binding{
 		Context: r.Context(), principal: p, admitted: admitted, includes: includes, guard: g, header: headerIdentity(r.Header),
-	})
+	}
+	b.outermost = b
+	if outer := g.bound(r); outer != nil {
+		b.outermost = outer.outermost
+	}
+	return r.WithContext(b)
 }
 
 // admit binds the principal of a request that a requirement lets pass, unless

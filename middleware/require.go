@@ -74,7 +74,7 @@ func (g *Guard) Resource(name string) func(http.Handler) http.Handler {
 				r = g.admit(r, p)
 			}
 			view.explain(rejected)
-			g.serve(w, r, next, rejected)
+			g.serve(w, r, next, p, rejected)
 		})
 	}
 }
@@ -104,7 +104,7 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 		if rejected == nil && g.bound(r) == nil {
 			r = g.bind(r, p, false, nil)
 		}
-		g.serve(w, r, next, rejected)
+		g.serve(w, r, next, p, rejected)
 	})
 }
 
@@ -120,17 +120,29 @@ func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirem
 		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
-	if rejected = g.Authorize(r.Context(), p, requirement, more...); rejected != nil {
+	rejected = g.authorize(p, requirement, more...)
+	if g.bound(r) == nil { // otherwise it has not ended here
+		p.count(rejected.outcome())
+	}
+	if rejected != nil {
 		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
-	return p, nil
+	return p.counted(), nil
 }
 
 // Authorize holds a Principal that Authenticate returned against requirements.
 // Nil: it fulfils them all. Where Require would panic, because a permission is
-// not in the catalogue, nobody passes, and Rejection.Err says why.
+// not in the catalogue, nobody passes, and Rejection.Err says why. It counts as
+// the use of a key, once for each call, but not with a Principal that came from
+// PrincipalFrom or Check.
 func (g *Guard) Authorize(_ context.Context, p Principal, requirement Requirement, more ...Requirement) *Rejection {
+	rejected := g.authorize(p, requirement, more...)
+	p.count(rejected.outcome())
+	return rejected
+}
+
+func (g *Guard) authorize(p Principal, requirement Requirement, more ...Requirement) *Rejection {
 	for i := range 1 + len(more) {
 		if i > 0 {
 			requirement = more[i-1]
@@ -160,17 +172,23 @@ func (g *Guard) handler(requirement Requirement) func(http.Handler) http.Handler
 			}
 			requirement.explain(rejected)
 			g.describe(r, rejected)
-			g.serve(w, r, next, rejected)
+			g.serve(w, r, next, p, rejected)
 		})
 	}
 }
 
 // serve ends every way through the Guard: with the rejection, or with the
-// handler.
-func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler, rejected *Rejection) {
+// handler. A request counts once, when it has ended for the outermost of those
+// that the same Guard made.
+func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler, p Principal, rejected *Rejection) {
 	if rejected != nil {
+		g.turnedAway(r, p, rejected)
 		g.reject(w, r, *rejected)
 		return
+	}
+	if b := g.bound(r).outermost; !b.settling {
+		b.settling = true
+		defer b.settle()
 	}
 	next.ServeHTTP(w, r)
 }

@@ -41,12 +41,15 @@ func scalingCase(name string, n int, limit float64) ratio.Case {
 		Name: name, Limit: limit, MaxAllocs: -1, Sample: 100 * time.Millisecond,
 		Prepare: func() (subject, reference func(n int)) {
 			store := apikey.NewMemoryStore()
-			manager := fixture.Must(apikey.New(store, apikey.Config{Prefix: fixture.Prefix}))
+			manager := fixture.Must(apikey.New(store, apikey.Config{Prefix: fixture.Prefix, Activity: store}))
 			secrets := make([]string, n)
 			for i := range secrets {
 				secrets[i] = created(manager).Secret.Reveal()
 			}
-			use := func(secret string) { fixture.Must(manager.Verify(context.Background(), secret)) }
+			use := func(secret string) {
+				v := fixture.Must(manager.Verify(context.Background(), secret))
+				manager.RecordUse(v, fixture.Addr, apikey.Allowed)
+			}
 			revoke := func() {
 				issued := created(manager)
 				use(issued.Secret.Reveal())
