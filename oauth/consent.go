@@ -43,15 +43,15 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request, subject string,
 	}
 	s.setPageHeader(w.Header())
 	s.cfg.Consent(w, r, Consent{
-		Subject: subject, ClientID: a.client.ID, ClientName: a.client.Name, Scopes: s.labelled(a.scope),
+		Subject: subject, ClientID: a.client.ID, ClientName: a.client.Name, Scopes: s.labelled(a.scope.Strings()),
 		RedirectURI: a.redirect, Action: s.paths.decision, Ticket: NewSecret(ticket),
 	})
 }
 
-// labelled returns the scopes of a set with what people call them.
-func (s *Server) labelled(set scope.Set) []scope.Permission {
-	permissions := make([]scope.Permission, 0, set.Len())
-	for _, name := range set.Strings() {
+// labelled returns scopes with what people call them.
+func (s *Server) labelled(names []string) []scope.Permission {
+	permissions := make([]scope.Permission, 0, len(names))
+	for _, name := range names {
 		p, known := s.labels[name]
 		if !known {
 			p = scope.Permission{Name: name, Label: name}

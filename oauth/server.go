@@ -301,21 +301,3 @@ func isLoopback(host string) bool {
 
 // now is the present as a store may see it.
 func (s *Server) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
-
-// RevokeSubject revokes everything that was ever granted to a user, and
-// returns how many grants that were: "log out everywhere", and what to call
-// after a password was changed or an account closed. In that order nobody who
-// signs in at the same time with what was valid before is left with a token.
-func (s *Server) RevokeSubject(ctx context.Context, subject string) (int, error) {
-	if subject == "" {
-		return 0, ErrNotFound
-	}
-	if s.store == nil {
-		return 0, errNotNew
-	}
-	// What waits for an answer first: see Server.stands.
-	now := s.now()
-	_, err := s.store.RevokeGrants(ctx, Filter{Subject: Subject{Kind: SubjectPending, ID: subject}}, now)
-	n, userErr := s.store.RevokeGrants(ctx, Filter{Subject: Subject{Kind: SubjectUser, ID: subject}}, now)
-	return n, errors.Join(err, userErr)
-}

@@ -114,7 +114,7 @@ func TestApprovalRacingRevocation(t *testing.T) {
 			}
 		}
 	}
-	for range 200 {
+	for range 50 {
 		h := newSite(t, realClock)
 		ticket := h.question("u1", asking().Encode()).Ticket.Reveal()
 		together(2, func(i int) {
