@@ -82,7 +82,7 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 			}
 		}
 		return nil
-	}, asItIs)
+	}, sqlkit.AsItIs)
 	return s.fail(ctx, "record", err)
 }
 
@@ -137,7 +137,7 @@ func (s *Store) LastUsed(ctx context.Context, keyIDs []string) ([]apikey.LastUse
 			args[i] = id
 		}
 		query := "SELECT key_id, last_at, last_addr FROM latchwork_key_uses WHERE key_id IN (" + sqlkit.Marks(len(chunk)) + ")"
-		err := s.each(ctx, query, args, func(rows *sql.Rows) error {
+		err := s.db.Each(ctx, query, args, func(rows *sql.Rows) error {
 			var u apikey.LastUse
 			var addr string
 			if err := rows.Scan(&u.KeyID, (*sqlkit.Time)(&u.At), &addr); err != nil {
@@ -170,26 +170,11 @@ func (s *Store) Usage(ctx context.Context, keyID string, since time.Time) ([]api
 	}
 	query := "SELECT day, allowed, denied_state, denied_address, denied_type, denied_permission, denied_request " +
 		"FROM latchwork_key_days WHERE key_id = ? AND day > ? ORDER BY day"
-	err := s.each(ctx, query, []any{keyID, sqlkit.Micros(since.Add(-aDay))}, func(rows *sql.Rows) error {
+	err := s.db.Each(ctx, query, []any{keyID, sqlkit.Micros(since.Add(-aDay))}, func(rows *sql.Rows) error {
 		var d apikey.Day
 		err := rows.Scan((*sqlkit.Time)(&d.Date), &d.Allowed, &d.DeniedState, &d.DeniedAddress, &d.DeniedType, &d.DeniedPermission, &d.DeniedRequest)
 		days = append(days, d)
 		return err
 	})
 	return days, s.fail(ctx, "usage", err)
-}
-
-// each runs a query that is not prepared and hands over each of its rows.
-func (s *Store) each(ctx context.Context, query string, args []any, row func(*sql.Rows) error) error {
-	rows, err := s.db.QueryContext(ctx, s.db.SQL(query), args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }() // Err says what is wrong
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

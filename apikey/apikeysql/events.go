@@ -22,7 +22,7 @@ func (s *Store) Events(ctx context.Context, keyID string, page apikey.Page) ([]a
 	if page.Before != "" {
 		query, args = query+" AND id < ?", append(args, page.Before)
 	}
-	err := s.each(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, page.Limit), func(rows *sql.Rows) error {
+	err := s.db.Each(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, page.Limit), func(rows *sql.Rows) error {
 		e, err := scanEvent(rows)
 		events = append(events, e)
 		return err

@@ -104,7 +104,7 @@ func (s *Store) Changes(ctx context.Context, after apikey.Cursor) ([]apikey.Chan
 func (s *Store) present(ctx context.Context, now int64) (p place, err error) {
 	var seqs []int64
 	query := "SELECT seq FROM latchwork_key_changes ORDER BY seq DESC LIMIT " + strconv.Itoa(trailing)
-	err = s.each(ctx, query, nil, func(rows *sql.Rows) error {
+	err = s.db.Each(ctx, query, nil, func(rows *sql.Rows) error {
 		var seq int64
 		err := rows.Scan(&seq)
 		seqs = append(seqs, seq)
@@ -140,7 +140,7 @@ func (s *Store) since(ctx context.Context, p place, now int64) (changes []apikey
 	known := p.newest == 0
 	changes = []apikey.Change{}
 	var fresh place
-	err = s.each(ctx, query+" ORDER BY seq LIMIT "+strconv.Itoa(maxChanges+len(p.gaps)), args, func(rows *sql.Rows) error {
+	err = s.db.Each(ctx, query+" ORDER BY seq LIMIT "+strconv.Itoa(maxChanges+len(p.gaps)), args, func(rows *sql.Rows) error {
 		var seq int64
 		var c apikey.Change
 		if err := rows.Scan(&seq, &c.KeyID, &c.Version); err != nil {

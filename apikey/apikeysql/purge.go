@@ -16,19 +16,19 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 		return 0, s.fail(ctx, "purge", err)
 	}
 	at := sqlkit.Micros(before)
-	events, err := s.deleteSome(ctx, "latchwork_key_events", "id", "happened_at < ?", limit, at)
+	events, err := s.db.DeleteSome(ctx, "latchwork_key_events", "id", "happened_at < ?", limit, at)
 	if err != nil {
 		return 0, s.fail(ctx, "purge", err)
 	}
 	days := 0
 	if events < limit {
-		days, err = s.deleteSome(ctx, "latchwork_key_days", "key_id, day", "day <= ?", limit-events, sqlkit.Micros(before.Add(-aDay)))
+		days, err = s.db.DeleteSome(ctx, "latchwork_key_days", "key_id, day", "day <= ?", limit-events, sqlkit.Micros(before.Add(-aDay)))
 		if err != nil {
 			return events, s.fail(ctx, "purge", err)
 		}
 	}
 	// The newest change stays: it shows that a cursor is this feed's.
-	_, err = s.deleteSome(ctx, "latchwork_key_changes", "seq",
+	_, err = s.db.DeleteSome(ctx, "latchwork_key_changes", "seq",
 		"changed_at < ? AND seq < (SELECT newest FROM (SELECT MAX(seq) AS newest FROM latchwork_key_changes) AS m)", limit, at)
 	return events + days, s.fail(ctx, "purge", err)
 }
@@ -44,7 +44,7 @@ func (s *Store) PurgeRevoked(ctx context.Context, before time.Time, limit int) (
 	at := sqlkit.Micros(before)
 	var ids []any
 	query := "SELECT id FROM latchwork_keys WHERE revoked_at < ? ORDER BY revoked_at LIMIT ?"
-	err := s.each(ctx, query, []any{at, min(limit, maxRows)}, func(rows *sql.Rows) error {
+	err := s.db.Each(ctx, query, []any{at, min(limit, maxRows)}, func(rows *sql.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		ids = append(ids, id)
@@ -68,26 +68,8 @@ func (s *Store) PurgeRevoked(ctx context.Context, before time.Time, limit int) (
 		}
 		n, err = result.RowsAffected()
 		return err
-	}, asItIs)
+	}, sqlkit.AsItIs)
 	return int(n), s.fail(ctx, "purge revoked", err)
-}
-
-// asItIs decides nothing.
-func asItIs(_ context.Context, err error, _ bool) error { return err }
-
-// deleteSome deletes rows of a table with this key, at most limit of them.
-func (s *Store) deleteSome(ctx context.Context, table, key, where string, limit int, args ...any) (int, error) {
-	n := 0
-	err := s.db.Try(ctx, func(ctx context.Context) error {
-		result, err := s.db.ExecContext(ctx, s.db.SQL(s.db.DeleteSome(table, key, where)), append(args, limit)...)
-		if err != nil {
-			return err
-		}
-		affected, err := result.RowsAffected()
-		n = int(affected)
-		return err
-	})
-	return n, err
 }
 
 var _ apikey.Activity = (*Store)(nil)

@@ -65,21 +65,14 @@ func (s *Store) List(ctx context.Context, q apikey.Query) ([]apikey.Key, error) 
 		return []apikey.Key{}, nil
 	}
 	query := "SELECT " + keyColumns + " FROM latchwork_keys k" + where + " ORDER BY k.id DESC LIMIT ?"
-	rows, err := s.db.QueryContext(ctx, s.db.SQL(query), append(args, q.Limit)...)
-	if err != nil {
-		return nil, s.fail(ctx, "list", err)
-	}
-	defer func() { _ = rows.Close() }() // Err says what is wrong
 	keys := []apikey.Key{}
 	r := s.newRow()
-	for rows.Next() {
+	err := s.db.Each(ctx, query, append(args, q.Limit), func(rows *sql.Rows) error {
 		k, err := r.scanKey(rows)
-		if err != nil {
-			return nil, s.fail(ctx, "list", err)
-		}
 		keys = append(keys, k)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	})
+	if err != nil {
 		return nil, s.fail(ctx, "list", err)
 	}
 	return keys, nil

@@ -136,11 +136,6 @@ func (s *Store) scanRecord(rows *sql.Rows) (record apikey.Record, err error) {
 	return record, nil
 }
 
-func parsePermissions(text []byte) (set scope.Set, err error) {
-	err = json.Unmarshal(text, &set)
-	return set, err
-}
-
 func parseList(text []byte) (*ipfilter.List, error) {
 	if string(text) == anywhere {
 		return nil, nil

@@ -54,7 +54,7 @@ func New(db *sql.DB, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		db:          d,
-		permissions: sqlkit.NewIntern(parsePermissions),
+		permissions: sqlkit.NewIntern(sqlkit.ParseSet),
 		lists:       sqlkit.NewIntern(parseList),
 		metadata:    sqlkit.NewIntern(parseMetadata),
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/latchwork/latchwork/apikey/apikeysql"
+	"github.com/latchwork/latchwork/oauth/oauthsql"
 )
 
 // A schema is what a package with tables makes of a database.
@@ -40,6 +41,20 @@ func schemas() []schema {
 				return err
 			},
 			func(d database) (fs.FS, error) { return apikeysql.Migrations(d.keyConfig()) },
+		},
+		{
+			"oauthsql", "oauth_schema",
+			func(ctx context.Context, db *sql.DB, d database) error {
+				return oauthsql.Migrate(ctx, db, d.oauthConfig())
+			},
+			func(db *sql.DB, d database) error {
+				store, err := oauthsql.New(db, d.oauthConfig())
+				if err == nil {
+					err = store.Close()
+				}
+				return err
+			},
+			func(d database) (fs.FS, error) { return oauthsql.Migrations(d.oauthConfig()) },
 		},
 	}
 }

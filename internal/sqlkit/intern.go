@@ -1,8 +1,11 @@
 package sqlkit
 
 import (
+	"encoding/json"
 	"fmt"
 	"sync"
+
+	"github.com/latchwork/latchwork/scope"
 )
 
 const (
@@ -79,4 +82,10 @@ func (in *Intern[T]) get(text string) (T, error) {
 		in.size += len(text)
 	}
 	return value, nil
+}
+
+// ParseSet reads the JSON array of a set.
+func ParseSet(text []byte) (set scope.Set, err error) {
+	err = json.Unmarshal(text, &set)
+	return set, err
 }

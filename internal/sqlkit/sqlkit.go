@@ -181,17 +181,3 @@ func (d *DB) Setup(prepare func(ctx context.Context) error) error {
 	}
 	return err
 }
-
-// DeleteSome returns a statement that deletes rows of a table which match, at
-// most as many as its last argument says. The primary key is that of the
-// table. Rows that somebody else is deleting are left to him.
-func (d *DB) DeleteSome(table, key, where string) string {
-	switch d.dialect {
-	case MySQL:
-		return "DELETE FROM " + table + " WHERE " + where + " ORDER BY " + key + " LIMIT ?"
-	case PostgreSQL:
-		return "DELETE FROM " + table + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + table + " WHERE " + where + " LIMIT ? FOR UPDATE SKIP LOCKED)"
-	default:
-		return "DELETE FROM " + table + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + table + " WHERE " + where + " LIMIT ?)"
-	}
-}

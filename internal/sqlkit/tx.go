@@ -29,6 +29,9 @@ type Work func(ctx context.Context, tx *sql.Tx) error
 // already may be our own.
 type Decide func(ctx context.Context, err error, lost bool) error
 
+// AsItIs is a Decide that returns the error.
+func AsItIs(_ context.Context, err error, _ bool) error { return err }
+
 // ErrAgain is how a Decide asks for another try.
 var ErrAgain = errors.New("sqlkit: again")
 
