@@ -9,7 +9,7 @@ import (
 // are found by equal texts: a few by looking at each, more of them in a map. The
 // others are in blocks.
 type matcher struct {
-	few    []string
+	few    []string // nil: the others
 	exact  map[string]struct{}
 	blocks []block
 }
@@ -51,10 +51,8 @@ func hasStar(grant string) bool { return strings.Contains(grant, "*") }
 // permission, not covered if it is malformed; or, if isGrant, a grant known to
 // be well-formed, whose stars are segments that only stars cover.
 func (m *matcher) covers(text string, isGrant bool) bool {
-	for _, g := range m.few {
-		if g == text {
-			return true
-		}
+	if m.few != nil {
+		return slices.Contains(m.few, text)
 	}
 	if m.exact != nil {
 		if _, ok := m.exact[text]; ok {
