@@ -27,6 +27,13 @@ func TestLifeOfAKey(t *testing.T) {
 	h.as(secret, "GET", "tickets", nil).refused(t, http.StatusForbidden, "insufficient_scope")
 	h.as(secret, "GET", "api-keys", nil).refused(t, http.StatusForbidden, "insufficient_scope")
 
+	// It was let through, from here.
+	used := h.admin("GET", item, nil).ok(t, http.StatusOK)
+	at, err := time.Parse(time.RFC3339, used["last_used_at"].(string))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), at, time.Minute)
+	require.Equal(t, "127.0.0.1", used["last_used_ip"])
+
 	// The secret is shown in that one answer.
 	for _, path := range []string{"api-keys", item, item + "/activity", "api-keys?q=robot"} {
 		a := h.admin("GET", path, nil)

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	shown, handler, err := newService(ctx, strings.TrimSuffix(*base, "/"), bursts{*loginBurst, *failureBurst})
+	shown, service, err := newService(ctx, strings.TrimSuffix(*base, "/"), bursts{*loginBurst, *failureBurst})
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ An application of our own, whose secret is not shown again: %[5]s %[6]s
   curl -u %[5]s:%[6]s -d grant_type=password -d username=%[3]s -d password=%[4]s %[1]s/api/oauth/token
 `, shown.BaseURL, shown.APIKey, shown.User.Username, shown.User.Password,
 		shown.Clients["first_party"].ID, shown.Clients["first_party"].Secret)
-	return serve(ctx, listener, handler)
+	return serve(ctx, listener, service)
 }
 
 // urlOf returns where a server that listens at an address is found on this machine.
@@ -109,10 +109,11 @@ func urlOf(addr string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), err
 }
 
-// serve answers requests until the context is done, and then finishes those under way.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+// serve answers requests until the context is done, and then finishes those under way
+// and has recorded what was counted last.
+func serve(ctx context.Context, listener net.Listener, s service) error {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 	}
 	closed := make(chan error, 1)
@@ -121,7 +122,10 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*time.Second)
 		defer cancel()
 		_ = server.Shutdown(grace) // who is not done by then is cut off
-		closed <- server.Close()
+		err := server.Close()
+		grace, cancel = context.WithTimeout(context.WithoutCancel(ctx), time.Second/2)
+		defer cancel()
+		closed <- errors.Join(err, s.close(grace))
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

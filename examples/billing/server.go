@@ -20,26 +20,33 @@ const adminPath = "/api/v1/admin/"
 // bursts are how many failures are tolerated at once, any number if it is 0.
 type bursts struct{ login, failure int }
 
-// newService returns the first credentials, and the whole API.
-func newService(ctx context.Context, baseURL string, tolerated bursts) (shown credentials, handler http.Handler, err error) {
+// A service is the whole API, and what is to be done when it has ended.
+type service struct {
+	http.Handler
+
+	close func(context.Context) error
+}
+
+// newService returns the first credentials, and the service.
+func newService(ctx context.Context, baseURL string, tolerated bursts) (shown credentials, s service, err error) {
 	permissions, err := catalogue()
 	if err != nil {
-		return shown, nil, err
+		return shown, s, err
 	}
 	store := apikey.NewMemoryStore()
 	keys, err := apikey.New(store, apikey.Config{Prefix: "paym", Catalog: permissions, Activity: store, Logger: slog.Default()})
 	if err != nil {
-		return shown, nil, err
+		return shown, s, err
 	}
 	passwords, err := password.New(password.Config{})
 	if err != nil {
-		return shown, nil, err
+		return shown, s, err
 	}
 	db := newDatabase()
 	clients, secrets := demoClients()
 	tokens, scopes, err := newTokens(baseURL, db, passwords, clients, tolerated.login)
 	if err != nil {
-		return shown, nil, err
+		return shown, s, err
 	}
 	guard, err := middleware.New(middleware.Config{
 		Credentials: []middleware.Authenticator{middleware.Keys(keys), middleware.Tokens(tokens)},
@@ -47,13 +54,13 @@ func newService(ctx context.Context, baseURL string, tolerated bursts) (shown cr
 		FailureBurst: tolerated.failure,
 	})
 	if err != nil {
-		return shown, nil, err
+		return shown, s, err
 	}
 	management, err := keyapi.New(keys, keyapi.Config{
 		Path: adminPath + "api-keys", Actor: middleware.KeyActor(keys), Logger: slog.Default(),
 	})
 	if err != nil {
-		return shown, nil, err
+		return shown, s, err
 	}
 	mux := http.NewServeMux()
 	for _, res := range resources() {
@@ -69,10 +76,10 @@ func newService(ctx context.Context, baseURL string, tolerated bursts) (shown cr
 
 	admin, err := keys.Create(ctx, apikey.Spec{Name: "Admin", Type: "admin", Permissions: scope.MustParseSet("*")})
 	if err != nil {
-		return shown, nil, err
+		return shown, s, err
 	}
 	user, err := db.demoUser(ctx, passwords)
-	return credentials{BaseURL: baseURL, APIKey: admin.Secret.Reveal(), User: user, Clients: secrets}, mux, err
+	return credentials{BaseURL: baseURL, APIKey: admin.Secret.Reveal(), User: user, Clients: secrets}, service{mux, keys.Close}, err
 }
 
 func catalogue() (*scope.Catalog, error) {
