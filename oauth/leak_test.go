@@ -31,7 +31,7 @@ type sink struct {
 func (s *sink) say(form, id, secret string) answer {
 	values, err := url.ParseQuery(form)
 	require.NoError(s.t, err)
-	s.secrets = append(s.secrets, secret, values.Get("password"), values.Get("refresh_token"))
+	s.secrets = append(s.secrets, secret, values.Get("password"), values.Get("refresh_token"), values.Get("code"), values.Get("code_verifier"))
 	a := s.post(form, basic(id, secret))
 	s.secrets = append(s.secrets, a.access(), a.refresh())
 	if a.Code != 200 {
@@ -73,11 +73,55 @@ func (s *sink) run() {
 	h.clock.advance(time.Hour)
 	_, err := h.server.Verify(s.t.Context(), s.say(byLogin, "first", first).access())
 	require.NoError(s.t, err)
+	s.visit()
+}
+
+// visit does everything there is with a browser, and what comes of that.
+func (s *sink) visit() {
+	h, first := s.house, s.house.secrets["first"]
+	const long = "a-verifier-that-nobody-else-should-ever-get-to-see"
+	ask := func(decision string) string {
+		q := h.question("u1", asking("code_challenge", s256(long)).Encode())
+		secret, _, _ := strings.Cut(q.Ticket.Reveal(), ".")
+		s.secrets = append(s.secrets, secret)
+		a := h.decide("u1", q.Ticket.Reveal(), decision)
+		again := h.decide("u1", q.Ticket.Reveal(), decision)
+		s.texts = append(s.texts, a.Body.String(), again.Body.String(), fmt.Sprint(again.Header()), fmt.Sprintf("%v %+v %#v", q, q, q))
+		u, err := url.Parse(a.Header().Get("Location"))
+		require.NoError(s.t, err)
+		s.secrets = append(s.secrets, u.Query().Get("code"), long)
+		return u.Query().Get("code")
+	}
+	ask("deny")
+	s.say(byCode(ask("approve"), "code_verifier", "another-verifier-that-is-long-enough-to-be-one"), "first", first)
+	code := ask("approve")
+	a := s.say(byCode(code, "code_verifier", long), "first", first)
+	requireTokens(s.t, a)
+	for _, post := range []func(id, body string, authorization ...string) answer{h.introspect, h.revoke} {
+		for _, token := range []string{a.access(), a.refresh(), code} {
+			for _, client := range []string{"first", "other"} {
+				answered := post(client, "token="+token)
+				s.texts = append(s.texts, answered.Body.String(), fmt.Sprint(answered.Header()))
+			}
+		}
+	}
+	s.say(byCode(code, "code_verifier", long), "first", first)
+	for _, call := range []string{"Clients", "Users", "Store"} {
+		q := h.question("u1", asking().Encode())
+		secret, _, _ := strings.Cut(q.Ticket.Reveal(), ".")
+		s.secrets = append(s.secrets, secret)
+		h.tap.do(fail(call))
+		failed := h.decide("u1", q.Ticket.Reveal(), "approve")
+		s.texts = append(s.texts, failed.Body.String(), fmt.Sprint(failed.Header()))
+		s.say(byCode(code, "code_verifier", long), "first", first)
+		h.tap.do(nil)
+	}
+	h.questions = nil // the page's, which has to know the ticket
 }
 
 func TestLeaks(t *testing.T) {
 	t.Parallel()
-	s := &sink{house: newHouse(t)}
+	s := &sink{house: newSite(t)}
 	s.run()
 	for _, e := range s.events {
 		data, err := json.Marshal(e)

@@ -310,6 +310,11 @@ func checkClientList(ctx context.Context, t *clientTrial) error {
 	if err := t.order(ctx, "a", "Z", all[6].ID); err != nil {
 		return err
 	}
+	for _, before := range []string{"\x00", "' OR 1=1 --", "\xff", strings.Repeat("9", 100_000)} { // cursors are never trusted
+		if _, err := t.Registry.Clients(ctx, oauth.Page{Before: before, Limit: 3}); err != nil {
+			return wrap("Clients", fmt.Errorf("before %.20q: %w", before, err))
+		}
+	}
 	// A page begins after a client that is gone, and has what an update made.
 	all[3] = changed(all[3], func(c *oauth.Client) { c.Name = "zzz" })
 	return errors.Join(

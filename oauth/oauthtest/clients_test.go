@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -258,6 +259,14 @@ func rosterMutants() []rosterMutant {
 					return page.Before != "" && strings.ToLower(c.ID) >= strings.ToLower(page.Before)
 				})
 				return all[:min(page.Limit, len(all))], err
+			}
+		}},
+		{"a cursor that is no text is an error", "client list", func(r *roster) {
+			r.list = func(ctx context.Context, page oauth.Page) ([]oauth.Client, error) {
+				if !utf8.ValidString(page.Before) {
+					return nil, errors.New("invalid byte sequence")
+				}
+				return r.MemoryClients.Clients(ctx, page)
 			}
 		}},
 		{"secrets are shared", "client copies", func(r *roster) {
