@@ -35,6 +35,7 @@ const (
 type house struct {
 	t       testing.TB
 	server  *oauth.Server
+	direct  *oauth.Server // a second one, on the MemoryStore without a tap
 	memory  *oauth.MemoryStore
 	tap     *tap
 	clients clientele
@@ -75,6 +76,8 @@ func (h *house) build(t testing.TB, change ...func(*oauth.Config)) *house {
 	var err error
 	h.issuer = cfg.Issuer
 	h.server, err = oauth.New(spy{h.memory, h.tap}, &h.clients, cfg)
+	require.NoError(t, err)
+	h.direct, err = oauth.New(h.memory, &h.clients, cfg)
 	require.NoError(t, err)
 	h.register("first", nil)
 	h.register("other", nil)
@@ -316,8 +319,10 @@ func requireSame(t testing.TB, a, b answer) {
 func (h *house) dead(tokens ...string) {
 	h.t.Helper()
 	for _, token := range tokens {
-		_, err := h.server.Verify(h.t.Context(), token)
-		require.Error(h.t, err)
+		for _, server := range []*oauth.Server{h.server, h.direct} {
+			_, err := server.Verify(h.t.Context(), token)
+			require.Error(h.t, err)
+		}
 		requireError(h.t, h.as("first", byToken+token), 400, "invalid_grant")
 	}
 }
