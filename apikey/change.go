@@ -66,6 +66,9 @@ func (d management) Rotate(ctx context.Context, id string, version int64, overla
 		r.Secrets = secrets
 		return nil
 	})
+	if secret != "" {
+		d.m.cache.Appeared(credential.Sum(secret))
+	}
 	if err != nil {
 		return Issued{}, err
 	}
@@ -199,6 +202,7 @@ func (d management) change(ctx context.Context, id string, version int64, kind E
 			return Key{}, exceeds
 		}
 		if !before.Key.RevokedAt.IsZero() {
+			d.m.cache.Wrote(id, before.Key.Version) // somewhere, and here it counts as well
 			return Key{}, ErrRevoked
 		}
 		after := before.Clone()
@@ -208,6 +212,7 @@ func (d management) change(ctx context.Context, id string, version int64, kind E
 		what := changes(before.Key, after.Key)
 		// A rotation is one even if the hint happens to stay the same.
 		if len(what) == 0 && kind != Rotated {
+			d.m.cache.Wrote(id, before.Key.Version)
 			return before.Key, nil
 		}
 		kind := kind
@@ -235,8 +240,10 @@ func (d management) change(ctx context.Context, id string, version int64, kind E
 			continue
 		}
 		if err != nil {
+			d.m.cache.Doubt(id) // it may be stored all the same
 			return Key{}, storeError("update", err)
 		}
+		d.m.cache.Wrote(id, after.Key.Version)
 		d.m.announce(e)
 		return after.Key, nil
 	}

@@ -93,7 +93,9 @@ func (d management) create(ctx context.Context, spec Spec, sum Hash, hint string
 	if err != nil {
 		return Key{}, err
 	}
-	if err := m.store.Create(ctx, Record{Key: k, Secrets: []SecretHash{m.hasher.stored(sum)}}, e); err != nil {
+	err = m.store.Create(ctx, Record{Key: k, Secrets: []SecretHash{m.hasher.stored(sum)}}, e)
+	m.cache.Appeared(sum)
+	if err != nil {
 		return Key{}, storeError("create", err)
 	}
 	m.announce(e)

@@ -24,7 +24,7 @@ func withRole(role *scope.Set, err *error) func(*apikey.Config) {
 func TestEffectiveNarrows(t *testing.T) {
 	t.Parallel()
 	role, err := set("*"), error(nil)
-	h := newHouse(t, withRole(&role, &err))
+	h := newHouse(t, withRole(&role, &err), uncached)
 	issued := h.issue(t, func(s *apikey.Spec) { s.Permissions = set("users.*", "orders.view") })
 	for _, c := range []struct {
 		role, want scope.Set

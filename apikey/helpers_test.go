@@ -73,6 +73,9 @@ func newHouseOn(t testing.TB, store *apikey.MemoryStore, edits ...func(*apikey.C
 	return h
 }
 
+// uncached makes every verification see what is in the store.
+func uncached(c *apikey.Config) { c.CacheTTL = -1 }
+
 func set(grants ...string) scope.Set { return scope.MustParseSet(grants...) }
 
 func list(entries ...string) *ipfilter.List {

@@ -4,53 +4,64 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
+	"github.com/latchwork/latchwork/internal/cache"
 	"github.com/latchwork/latchwork/scope"
 )
 
-// load asks the store.
-func (m *Manager) load(ctx context.Context, sum Hash) (Verified, error) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
-	candidates := m.hasher.candidates(sum)
-	r, err := m.store.Find(ctx, hashes(candidates))
-	if errors.Is(err, ErrNotFound) {
-		return Verified{}, ErrInvalid
-	}
-	if err != nil {
+// load asks the store, together with everybody who asks for the same.
+func (m *Manager) load(ctx context.Context, key cache.Key, sum Hash) (Verified, error) {
+	m.counters.Add(countMiss)
+	e, err := m.cache.Load(ctx, key, m.reader(sum))
+	switch {
+	case errors.Is(err, cache.ErrBusy):
+		return Verified{}, ErrBusy
+	case err != nil:
 		return Verified{}, fmt.Errorf("apikey: find: %w", err)
-	}
-	secret, candidate, ok := match(candidates, r.Secrets)
-	if !ok {
-		return Verified{}, errors.New("apikey: find: the store returned another record")
-	}
-	now := m.clock()
-	if !secret.Deadline.IsZero() && !now.Before(secret.Deadline) {
+	case e == nil:
 		return Verified{}, ErrInvalid
 	}
-	k := &loaded{key: r.Key}
-	if err := m.judge(k, now); err != nil {
-		return Verified{}, err
-	}
-	if k.key.Permissions, err = m.permissions(ctx, r.Key); err != nil {
-		return Verified{}, err
-	}
-	// Last, because it may use up the time that is left.
-	if candidate > 0 {
-		m.rehash(ctx, r.Key.ID, secret, sum)
-	}
-	return Verified{key: k}, nil
+	age, now := m.instant(e.Value.dated)
+	return m.verified(&e.Value, age, now)
 }
 
-// judge says why a key may not be used by now, and counts that.
-func (m *Manager) judge(k *loaded, now time.Time) error {
-	err := k.key.judge(now)
-	if err != nil {
-		m.uses.record(k, 0, netip.Addr{}, deniedState)
+// reader returns how the record of a secret is read.
+func (m *Manager) reader(sum Hash) cache.Read[loaded] {
+	return func(ctx context.Context) (*cache.Entry[loaded], error) {
+		candidates := m.hasher.candidates(sum)
+		r, err := m.store.Find(ctx, hashes(candidates))
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil //nolint:nilnil // it is how a Read says so
+		}
+		if err != nil {
+			return nil, err
+		}
+		secret, candidate, ok := match(candidates, r.Secrets)
+		if !ok {
+			return nil, errors.New("the store returned another record")
+		}
+		e := &cache.Entry[loaded]{ID: r.Key.ID, Version: r.Key.Version}
+		e.Value.compile(r.Key, secret.Deadline)
+		valid := e.Value.judge(m.clock()) == nil
+		if e.Value.key.Permissions, err = m.present(ctx, r.Key, valid); err != nil {
+			return nil, err
+		}
+		if candidate > 0 && valid {
+			m.rehash(ctx, r.Key.ID, secret, sum)
+		}
+		return e, nil
 	}
-	return err
+}
+
+// present is permissions for a record that is kept. One that is refused anyway is
+// not asked about, and may do nothing, should the clock be put back meanwhile.
+func (m *Manager) present(ctx context.Context, k Key, valid bool) (scope.Set, error) {
+	if m.effective != nil && !valid {
+		return scope.Set{}, nil
+	}
+	set, err := m.permissions(ctx, k)
+	return m.sets.shared(set), err
 }
 
 // permissions returns what the key may do at present.
@@ -67,9 +78,14 @@ func (m *Manager) permissions(ctx context.Context, k Key) (scope.Set, error) {
 	return k.Permissions.Intersect(allowed), nil
 }
 
-// rehash moves a secret to the pepper that is first now. It may fail: the
-// secret goes on working as it is.
+// rehash moves a secret to the pepper that is first now. It may fail, or use up
+// half of the time that is left: the secret goes on working as it is.
 func (m *Manager) rehash(ctx context.Context, id string, old SecretHash, sum Hash) {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
 	moved := m.hasher.stored(sum)
 	moved.Deadline = old.Deadline
 	if err := m.store.Rehash(ctx, id, old.Hash, moved); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,10 @@ func (m *Manager) As(actor Actor) Delegate {
 	}
 	return Delegate{management{m: m, actor: actor}}
 }
+
+// Format implements [fmt.Formatter] for every verb: there is a whole Manager
+// behind a Delegate.
+func (Delegate) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "apikey.Delegate") }
 
 // ActorOf returns a key as the Actor that it is at present: its permissions,
 // type, expiry, addresses and owner are the ceiling. The record is read from

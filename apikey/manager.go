@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"reflect"
 	"slices"
 	"time"
 
+	"github.com/latchwork/latchwork/internal/cache"
+	"github.com/latchwork/latchwork/internal/counter"
 	"github.com/latchwork/latchwork/internal/credential"
 	"github.com/latchwork/latchwork/scope"
 )
@@ -54,6 +57,25 @@ type Config struct {
 	// nothing is known, and no use is counted.
 	Activity Activity
 
+	// CacheTTL is how long a record may be used without asking the store, from
+	// the start of the read that found it: a change made by another node is in
+	// effect here no later than that. Zero: 5 seconds. Negative: no record is
+	// kept, and every verification reads the store.
+	CacheTTL time.Duration
+
+	// CacheSize is how many records are kept at most, each well under 1 KiB.
+	// Zero: 100,000.
+	CacheSize int
+
+	// MaxLoads is how many reads of the store verification may have under way;
+	// an eighth of them is kept for records that are about to become too old.
+	// Past that, Verify answers ErrBusy. Zero: 64.
+	MaxLoads int
+
+	// Feed tells Watch of changes that other nodes made. Nil: they are in
+	// effect after CacheTTL.
+	Feed Feed
+
 	// Now judges expiry, and dates events and uses. Nil: time.Now.
 	Now func() time.Time
 
@@ -79,8 +101,15 @@ type Manager struct {
 	effective func(context.Context, Key) (scope.Set, error)
 	onEvent   func(Event)
 	clock     func() time.Time
+	wall      bool // clock is time.Now
 	log       *slog.Logger
 
+	longest    int // what is longer cannot be a key
+	cache      *cache.Cache[loaded]
+	sets       sets
+	counters   counter.Set
+	feed       Feed
+	watch      watch
 	uses       *uses
 	background background
 }
@@ -99,12 +128,15 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if cfg.Activity != nil && isNil(cfg.Activity) {
 		fault(errors.New("Config.Activity is a nil pointer"))
 	}
+	if cfg.Feed != nil && isNil(cfg.Feed) {
+		fault(errors.New("Config.Feed is a nil pointer"))
+	}
 	format, err := credential.New(cfg.Prefix)
 	fault(err)
 	m := &Manager{
 		store: boundedStore{store}, activity: bounded(cfg.Activity), format: format,
 		foreign: slices.Clone(cfg.ForeignFormats), types: slices.Clone(cfg.Types), catalog: cfg.Catalog,
-		effective: cfg.Effective, onEvent: cfg.OnEvent, clock: cfg.Now, log: cfg.Logger,
+		effective: cfg.Effective, onEvent: cfg.OnEvent, clock: cfg.Now, log: cfg.Logger, feed: cfg.Feed,
 		hasher: hasher{
 			peppers:    slices.Clone(cfg.Peppers),
 			unpeppered: len(cfg.Peppers) == 0 || cfg.InsecureUnpeppered,
@@ -138,13 +170,18 @@ func New(store Store, cfg Config) (*Manager, error) {
 		ids[p.id] = true
 	}
 	if m.clock == nil {
-		m.clock = time.Now
+		m.clock, m.wall = time.Now, true
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
 	m.background.log = m.log
 	m.uses = newUses(m.activity, cfg.Now, m.log, &m.background)
+	for _, shape := range shapes {
+		m.longest = max(m.longest, len(shape.Prefix)+shape.Length)
+	}
+	m.cache, err = newCache(cfg, m)
+	fault(err)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
@@ -179,6 +216,10 @@ func isNil(v any) bool {
 	r := reflect.ValueOf(v)
 	return !r.IsValid() || (r.Kind() == reflect.Pointer && r.IsNil())
 }
+
+// Format implements [fmt.Formatter] for every verb: what a Manager holds is
+// much, changes all the time, and is nobody's business.
+func (*Manager) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "apikey.Manager") }
 
 // now is the present as a store may see it.
 func (m *Manager) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }

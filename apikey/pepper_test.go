@@ -58,7 +58,7 @@ func TestPepperRotation(t *testing.T) {
 	old := newHouse(t, peppered("a"))
 	used, unused := old.issue(t), old.issue(t)
 
-	both := newHouseOn(t, old.store, peppered("b", "a"))
+	both := newHouseOn(t, old.store, peppered("b", "a"), uncached)
 	fresh := both.issue(t)
 	require.Equal(t, "b", both.record(t, fresh.Key.ID).Secrets[0].PepperID)
 	for range 2 {
@@ -106,7 +106,7 @@ func TestPepperingAPlainDatabase(t *testing.T) {
 	plain := newHouse(t)
 	used, unused := plain.issue(t), plain.issue(t)
 
-	strict := newHouseOn(t, plain.store, peppered("a"))
+	strict := newHouseOn(t, plain.store, peppered("a"), uncached)
 	strict.denies(t, used.Secret, apikey.ErrInvalid)
 
 	meanwhile := newHouseOn(t, plain.store, peppered("a"), insecure)
@@ -143,7 +143,7 @@ func TestFailingRehashDoesNotFailTheRequest(t *testing.T) {
 	old := newHouse(t, peppered("a"))
 	issued := old.issue(t)
 	var log bytes.Buffer
-	h := newHouseOn(t, old.store, peppered("b", "a"), func(c *apikey.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	h := newHouseOn(t, old.store, peppered("b", "a"), uncached, func(c *apikey.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	h.spy.Fail(errors.New("read-only replica"), "Rehash")
 	h.opens(t, issued.Secret, issued.Key.ID)
 	require.Equal(t, 1, h.spy.Calls("Rehash"))

@@ -37,13 +37,6 @@ func (m *Manager) RecordUse(v Verified, addr netip.Addr, outcome Outcome) {
 	m.uses.record(v.key, v.at, addr, outcome)
 }
 
-// A loaded key is what was read of it, shared by all who verify it, and where
-// its uses are counted at present.
-type loaded struct {
-	key   Key
-	tally atomic.Pointer[tally]
-}
-
 // A tally counts how requests with one key ended on one day, until it is
 // closed. It is safe for concurrent use. Many cores may be at it at once, so
 // a request adds to one number and seldom writes more.

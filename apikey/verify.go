@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/latchwork/latchwork/internal/cache"
 	"github.com/latchwork/latchwork/internal/credential"
 )
 
@@ -15,8 +16,7 @@ import (
 type Verified struct {
 	key *loaded
 
-	// at is when that was, on the monotonic clock of Manager.uses. Zero: not
-	// long ago.
+	// at is when that was, on the monotonic clock of the cache and of uses.
 	at time.Duration
 }
 
@@ -50,20 +50,86 @@ func (v Verified) AllowsFrom(addr netip.Addr) error {
 // tell, which is the moment to look at a throttle. What cannot be a key at all
 // is ErrInvalid at once.
 func (m *Manager) VerifyCached(presented string) (Verified, error) {
-	if !m.format.Valid(presented) && !m.recognizeForeign(presented) {
-		return Verified{}, ErrInvalid
-	}
-	return Verified{}, ErrNotCached
+	v, _, err := m.known(presented)
+	return v, m.denied(err)
 }
 
 // Verify returns the key whose secret was presented. ErrInvalid, ErrRevoked,
-// ErrDisabled, ErrExpired: it may not be used, judged in this order. Any other
-// error means that nothing is known. Addresses and permissions are for the
-// caller to check.
+// ErrDisabled, ErrExpired: it may not be used, judged in this order. ErrBusy:
+// too many others wait for the store. Any other error, too, means that nothing
+// is known. Addresses and permissions are for the caller to check.
 func (m *Manager) Verify(ctx context.Context, presented string) (Verified, error) {
-	v, err := m.VerifyCached(presented)
-	if !errors.Is(err, ErrNotCached) {
-		return v, err
+	v, key, err := m.known(presented)
+	if errors.Is(err, ErrNotCached) {
+		v, err = m.load(ctx, key, Hash(credential.Sum(presented)))
 	}
-	return m.load(ctx, Hash(credential.Sum(presented)))
+	return v, m.denied(err)
+}
+
+// known answers from what is known without the store. The key is that of
+// presented if the error is ErrNotCached.
+//
+// What is cached was well-formed when it came in. So the checksum, which costs
+// half a hash, is only looked at for what is not.
+func (m *Manager) known(presented string) (Verified, cache.Key, error) {
+	if m.cache == nil || len(presented) > m.longest {
+		return Verified{}, cache.Key{}, ErrInvalid
+	}
+	if e := m.cache.Find(presented); e != nil {
+		age, now := m.instant(e.Value.dated)
+		verdict := m.cache.Judge(e, age)
+		if verdict == cache.Due {
+			m.refresh(presented)
+		}
+		if verdict != cache.Old {
+			m.counters.Add(countHit)
+			v, err := m.verified(&e.Value, age, now)
+			return v, cache.Key{}, err
+		}
+	} else if !m.wellFormed(presented) {
+		return Verified{}, cache.Key{}, ErrInvalid
+	}
+	key := m.cache.Key(presented)
+	if m.cache.Missed(key) {
+		m.counters.Add(countUnknown)
+		return Verified{}, cache.Key{}, ErrInvalid
+	}
+	return Verified{}, key, ErrNotCached
+}
+
+func (m *Manager) wellFormed(presented string) bool {
+	return m.format.Valid(presented) || m.recognizeForeign(presented)
+}
+
+// instant returns the present by the cache's clock, and if it is needed the
+// present by which expiry is judged, from a single look at the clock if that is
+// possible.
+func (m *Manager) instant(dated bool) (time.Duration, time.Time) {
+	switch {
+	case !dated:
+		return m.cache.Now(), time.Time{}
+	case m.wall:
+		now := time.Now()
+		return m.cache.At(now), now
+	default:
+		return m.cache.Now(), m.clock()
+	}
+}
+
+// verified judges a key at an instant, which was at on the cache's clock.
+func (m *Manager) verified(k *loaded, at time.Duration, now time.Time) (Verified, error) {
+	err := k.judge(now)
+	switch {
+	case err == nil:
+		return Verified{key: k, at: at}, nil
+	case !errors.Is(err, ErrInvalid): // a secret that is none any more is no use of the key
+		m.uses.record(k, at, netip.Addr{}, deniedState)
+	}
+	return Verified{}, err
+}
+
+// refresh reads a record in the background before it becomes too old. What is
+// presented is not kept.
+func (m *Manager) refresh(presented string) {
+	m.cache.Refresh(m.cache.Key(presented), m.reader(Hash(credential.Sum(presented))))
 }

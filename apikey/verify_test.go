@@ -91,7 +91,7 @@ func TestOrderOfReasons(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t)
+			h := newHouse(t, uncached)
 			issued := h.issue(t)
 			h.plant(t, issued.Key.ID, func(r *apikey.Record) {
 				if r.Key.Enabled = !c.disabled; c.revoked {
@@ -125,7 +125,7 @@ func TestExpiryIsExact(t *testing.T) {
 	h.opens(t, issued.Secret, issued.Key.ID)
 
 	h.plant(t, issued.Key.ID, func(r *apikey.Record) { r.Key.RevokedAt = h.in(time.Hour) })
-	h.denies(t, issued.Secret, apikey.ErrRevoked)
+	newHouseOn(t, h.store).denies(t, issued.Secret, apikey.ErrRevoked)
 }
 
 // A wrongAnswer is a store that always has the same answer to Find.

@@ -63,7 +63,7 @@ func TestNoBrakeUnlessAskedFor(t *testing.T) {
 func TestBrake(t *testing.T) {
 	braked(t, func(t *testing.T, a *agency) {
 		const here, neighbour, elsewhere = "2001:db8:1:2::1", "2001:db8:1:2:ffff::", "2001:db8:1:3::1"
-		old, young := a.key("users.view"), a.key("users.view")
+		old, young, other := a.key("users.view"), a.key("users.view"), a.key("users.view")
 		requirePass(t, a.from(here, old))
 		a.exhaust(here)
 		reads, lookups := a.spy.Calls("Find"), a.store.lookups.Load()
@@ -79,7 +79,7 @@ func TestBrake(t *testing.T) {
 		require.Equal(t, reads, a.spy.Calls("Find"), "no store is asked")
 		require.Equal(t, lookups, a.store.lookups.Load())
 		requireRejected(t, a.from(here, ""), 401, "missing_token")
-		requirePass(t, a.from(elsewhere, young))
+		requirePass(t, a.from(elsewhere, other))
 
 		// What was good here is let through, and only here.
 		requirePass(t, a.from(here, old))

@@ -29,6 +29,7 @@ func newHouse(t *testing.T, change ...func(*middleware.Config)) *house {
 	var err error
 	h.keys, err = apikey.New(h.spy, apikey.Config{
 		Prefix: "paym", Types: []string{"admin", "reseller"}, ForeignFormats: []apikey.ForeignFormat{apikey.Paymenter()},
+		MaxLoads: 1000,
 	})
 	require.NoError(t, err)
 	cfg := middleware.Config{

@@ -145,6 +145,7 @@ func TestPaymenterBodies(t *testing.T) {
 	h := newHouse(t, func(c *middleware.Config) { c.Reject = middleware.WritePaymenterRejection })
 	bound := h.issue(apikey.Spec{Permissions: scope.MustParseSet("*"), AllowedIPs: listOf("198.51.100.1")}).Secret.Reveal()
 	reseller := h.issue(apikey.Spec{Type: "reseller"}).Secret.Reveal()
+	unseen := h.issue(apikey.Spec{}).Secret.Reveal()
 	includes := h.guard.RequireIncludes(map[string]string{"a": "users.view", "b": "users.view"})
 	for _, c := range []struct {
 		protect func(http.Handler) http.Handler
@@ -178,7 +179,7 @@ func TestPaymenterBodies(t *testing.T) {
 		}
 	}
 	h.spy.Fail(errors.New("boom"))
-	a := send(h.guard.Require("users.view"), request(http.MethodGet, "/", "Bearer "+bound))
+	a := send(h.guard.Require("users.view"), request(http.MethodGet, "/", "Bearer "+unseen))
 	require.Equal(t, 503, a.Code)
 	require.JSONEq(t, `{"message":"The credential cannot be checked at the moment."}`, a.Body.String())
 }

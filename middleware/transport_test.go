@@ -161,8 +161,9 @@ func TestKeyHeader(t *testing.T) {
 	// What else is wrong is said as for any other key.
 	bound := h.issue(apikey.Spec{Permissions: scope.MustParseSet("users.view"), AllowedIPs: listOf("198.51.100.7")})
 	requireRejected(t, with(nil, bound.Secret.Reveal()), 403, "ip_not_allowed")
+	unseen := h.key("users.view")
 	h.spy.Fail(errors.New("boom"))
-	requireRejected(t, with(nil, key), 503, "unavailable")
+	requireRejected(t, with(nil, unseen), 503, "unavailable")
 
 	tokens := newHouse(t, func(c *middleware.Config) {
 		c.KeyHeader = "X-API-Key"

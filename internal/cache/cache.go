@@ -40,6 +40,9 @@ type Options struct {
 	// false without running it.
 	Start func(func()) bool
 
+	// Base is from when on monotonic time counts.
+	Base time.Time
+
 	// Log hears of panics.
 	Log *slog.Logger
 }
@@ -55,7 +58,6 @@ var (
 type Cache[V any] struct {
 	o     Options
 	seed  maphash.Seed
-	base  time.Time // monotonic time counts from here
 	table atomic.Pointer[table[V]]
 	none  atomic.Pointer[misses]
 
@@ -74,7 +76,7 @@ type Cache[V any] struct {
 func New[V any](o Options) *Cache[V] {
 	o.MissTTL = min(o.TTL, o.MissTTL)
 	return &Cache[V]{
-		o: o, seed: maphash.MakeSeed(), base: time.Now(), flights: map[[32]byte]*flight[V]{},
+		o: o, seed: maphash.MakeSeed(), flights: map[[32]byte]*flight[V]{},
 		// Twice the TTL is promised; a read that began before must have ended.
 		notes: newNotes(max(2*o.TTL, o.Timeout)),
 	}
@@ -102,10 +104,10 @@ func (c *Cache[V]) Key(secret string) Key {
 }
 
 // Now returns the monotonic time.
-func (c *Cache[V]) Now() time.Duration { return time.Since(c.base) }
+func (c *Cache[V]) Now() time.Duration { return time.Since(c.o.Base) }
 
 // At returns the monotonic time of an instant that time.Now returned.
-func (c *Cache[V]) At(t time.Time) time.Duration { return t.Sub(c.base) }
+func (c *Cache[V]) At(t time.Time) time.Duration { return t.Sub(c.o.Base) }
 
 // A Verdict says what an entry is good for.
 type Verdict int

@@ -91,7 +91,7 @@ func TestReadsThatAlwaysBeganBefore(t *testing.T) {
 	in(t, func(t *testing.T) {
 		w := newWorld()
 		w.set("a", 1)
-		_, err := w.Load(t.Context(), w.Key("a"), func(ctx context.Context) (*Answer[int], error) {
+		_, err := w.Load(t.Context(), w.Key("a"), func(ctx context.Context) (*Entry[int], error) {
 			time.Sleep(150 * time.Millisecond)
 			w.Doubt("id of a")
 			return w.read("a")(ctx)

@@ -17,11 +17,12 @@ type Entry[V any] struct {
 	uses atomic.Uint32
 
 	spilled uint32 // by how many lines it missed its home
-	id      string // of what was found
-	version int64
 
-	// Value is what was found.
-	Value V
+	// ID is by what changes are noted of what was found, and Version how many
+	// there were.
+	ID      string
+	Version int64
+	Value   V
 }
 
 const (

@@ -8,15 +8,9 @@ import (
 	"time"
 )
 
-// A Read asks the store what is under one key. Nil without an error: nothing.
-type Read[V any] func(ctx context.Context) (*Answer[V], error)
-
-// An Answer is what a Read found.
-type Answer[V any] struct {
-	ID      string // by which changes of it are noted; never empty
-	Version int64
-	Value   V
-}
+// A Read asks the store what is under one key, and returns an Entry with ID,
+// Version and Value. Nil without an error: nothing.
+type Read[V any] func(ctx context.Context) (*Entry[V], error)
 
 // A flight is one read that is under way, and whoever waits for it.
 type flight[V any] struct {
@@ -160,8 +154,8 @@ func (c *Cache[V]) takeOff(ctx context.Context, key Key, read Read[V], seats *in
 			c.mu.Lock()
 			f.turn, f.appeared, f.began = c.notes.turn, false, c.Now()
 			c.mu.Unlock()
-			answer, err := c.ask(ctx, read)
-			again = c.settle(ctx, f, key, answer, err)
+			e, err := c.ask(ctx, read)
+			again = c.settle(ctx, f, key, e, err)
 		}
 	}
 }
@@ -177,12 +171,12 @@ func (c *Cache[V]) land(f *flight[V], key Key, seats *int) {
 }
 
 // ask is one read. A panic is an error.
-func (c *Cache[V]) ask(ctx context.Context, read Read[V]) (answer *Answer[V], err error) {
+func (c *Cache[V]) ask(ctx context.Context, read Read[V]) (e *Entry[V], err error) {
 	c.reads.Add(1)
 	defer func() {
 		if p := recover(); p != nil {
 			c.o.Log.ErrorContext(ctx, "cache: panic in a read", "panic", p, "stack", string(debug.Stack()))
-			answer, err = nil, fmt.Errorf("panic in a read: %v", p)
+			e, err = nil, fmt.Errorf("panic in a read: %v", p)
 		}
 	}()
 	return read(ctx)
@@ -191,7 +185,7 @@ func (c *Cache[V]) ask(ctx context.Context, read Read[V]) (answer *Answer[V], er
 // settle takes an answer for what the flight found, and keeps it; or says that
 // the store has to be asked again, because it answered before something was
 // changed.
-func (c *Cache[V]) settle(ctx context.Context, f *flight[V], key Key, answer *Answer[V], err error) (again bool) {
+func (c *Cache[V]) settle(ctx context.Context, f *flight[V], key Key, e *Entry[V], err error) (again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	again = ctx.Err() == nil
@@ -205,7 +199,7 @@ func (c *Cache[V]) settle(ctx context.Context, f *flight[V], key Key, answer *An
 		return false
 	case f.turn < c.emptied:
 		return again
-	case answer == nil:
+	case e == nil:
 		if f.appeared {
 			return again
 		}
@@ -213,23 +207,23 @@ func (c *Cache[V]) settle(ctx context.Context, f *flight[V], key Key, answer *An
 		c.keepNone(key, f.began)
 		return false
 	}
-	switch c.notes.judge(answer.ID, answer.Version, f.turn, c.Now()) {
+	switch c.notes.judge(e.ID, e.Version, f.turn, c.Now()) {
 	case outdated:
 		return again
 	case refused:
 		f.err = ErrOutdated
 		return false
 	}
-	f.err, f.entry = nil, c.keep(key, c.entry(key.sum, f.began, answer))
+	c.date(e, key, f.began)
+	f.err, f.entry = nil, c.keep(key, e)
 	return false
 }
 
-// entry makes an entry of an answer. It is due between a half and three
-// quarters of its time, entries of one moment at different ones.
-func (c *Cache[V]) entry(sum [32]byte, began time.Duration, answer *Answer[V]) *Entry[V] {
-	e := &Entry[V]{sum: sum, loaded: began, id: answer.ID, version: answer.Version, Value: answer.Value}
-	e.refresh.Store(int64(began + c.o.TTL/2 + c.o.TTL/4*time.Duration(sum[31])/256))
-	return e
+// date says under which key an entry was found, and when. It is due between a
+// half and three quarters of its time, entries of one moment at different ones.
+func (c *Cache[V]) date(e *Entry[V], key Key, began time.Duration) {
+	e.sum, e.loaded = key.sum, began
+	e.refresh.Store(int64(began + c.o.TTL/2 + c.o.TTL/4*time.Duration(key.sum[31])/256))
 }
 
 // keep puts an entry into the table and returns it; or the one that is there, if
@@ -241,7 +235,7 @@ func (c *Cache[V]) keep(key Key, e *Entry[V]) *Entry[V] {
 		c.table.Store(t)
 	}
 	oldest := c.Now() - c.o.TTL
-	if old := t.peek(key); old != nil && old.id == e.id && old.version > e.version && old.loaded > oldest {
+	if old := t.peek(key); old != nil && old.ID == e.ID && old.Version > e.Version && old.loaded > oldest {
 		return old
 	}
 	c.evictions.Add(uint64(t.put(key, e, oldest)))
@@ -278,9 +272,5 @@ func (c *Cache[V]) loadAlone(ctx context.Context, read Read[V]) (*Entry[V], erro
 	}()
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	answer, err := c.ask(ctx, read)
-	if err != nil || answer == nil {
-		return nil, err
-	}
-	return &Entry[V]{Value: answer.Value}, nil
+	return c.ask(ctx, read)
 }

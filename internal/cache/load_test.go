@@ -23,7 +23,7 @@ type world struct {
 	*Cache[int]
 
 	mu     sync.Mutex
-	holds  map[string]Answer[int]
+	holds  map[string]held
 	err    error
 	delay  time.Duration
 	panics any
@@ -32,8 +32,10 @@ type world struct {
 	log    bytes.Buffer
 }
 
+type held struct{ version int64 }
+
 func newWorld(edits ...func(*Options)) *world {
-	w := &world{holds: map[string]Answer[int]{}}
+	w := &world{holds: map[string]held{}}
 	o := Options{
 		TTL: 5 * time.Second, MissTTL: time.Second, Size: 100, Loads: 16, Timeout: 2 * time.Second,
 		Start: func(f func()) bool {
@@ -43,7 +45,7 @@ func newWorld(edits ...func(*Options)) *world {
 			go f()
 			return true
 		},
-		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Base: time.Now(), Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	for _, edit := range edits {
 		edit(&o)
@@ -55,7 +57,7 @@ func newWorld(edits ...func(*Options)) *world {
 func (w *world) set(secret string, version int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.holds[secret] = Answer[int]{ID: "id of " + secret, Version: version, Value: int(version)}
+	w.holds[secret] = held{version}
 }
 
 func (w *world) drop(secret string) {
@@ -72,7 +74,7 @@ func (w *world) behave(delay time.Duration, err error) {
 
 // read answers with what the store held when it was asked.
 func (w *world) read(secret string) Read[int] {
-	return func(ctx context.Context) (*Answer[int], error) {
+	return func(ctx context.Context) (*Entry[int], error) {
 		w.reads.Add(1)
 		w.mu.Lock()
 		a, ok := w.holds[secret]
@@ -91,7 +93,7 @@ func (w *world) read(secret string) Read[int] {
 		if err != nil || !ok {
 			return nil, err
 		}
-		return &a, nil
+		return &Entry[int]{ID: "id of " + secret, Version: a.version, Value: int(a.version)}, nil
 	}
 }
 
@@ -289,9 +291,9 @@ func TestHangingReads(t *testing.T) {
 		synctest.Wait()
 
 		deaf := make(chan struct{})
-		hang := func(context.Context) (*Answer[int], error) {
+		hang := func(context.Context) (*Entry[int], error) {
 			<-deaf
-			return &Answer[int]{ID: "id of a", Version: 7, Value: 7}, nil
+			return &Entry[int]{ID: "id of a", Version: 7, Value: 7}, nil
 		}
 		_, err := w.Load(t.Context(), w.Key("a"), hang)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -329,7 +331,7 @@ func TestPanicIsAnError(t *testing.T) {
 		w.is(t, "a", 1)
 
 		// Nor does the end of its goroutine leave anybody waiting.
-		_, err := w.Load(t.Context(), w.Key("b"), func(context.Context) (*Answer[int], error) {
+		_, err := w.Load(t.Context(), w.Key("b"), func(context.Context) (*Entry[int], error) {
 			runtime.Goexit()
 			return nil, nil
 		})

@@ -202,15 +202,15 @@ func (t *table[V]) fill(slot, home int, h uint64, e *Entry[V]) {
 		t.lines[home].tags.Add(spillOne)
 	}
 	t.count++
-	t.link(slot, e.id)
+	t.link(slot, e.ID)
 }
 
 // replace puts an entry into the slot of another one under the same secret.
 func (t *table[V]) replace(slot int, old, e *Entry[V]) {
 	e.spilled = old.spilled
-	if old.id != e.id {
-		t.unlink(slot, old.id)
-		t.link(slot, e.id)
+	if old.ID != e.ID {
+		t.unlink(slot, old.ID)
+		t.link(slot, e.ID)
 	}
 	t.at(slot).Store(e)
 }
@@ -226,7 +226,7 @@ func (t *table[V]) remove(slot int) {
 		t.lines[at-int(e.spilled)].tags.Add(^uint64(spillOne - 1))
 	}
 	t.count--
-	t.unlink(slot, e.id)
+	t.unlink(slot, e.ID)
 }
 
 // evict empties the slot of the entry that is worth least.
@@ -268,7 +268,7 @@ func (t *table[V]) invalidate(id string, version int64) {
 	for next := *t.head(id); next != 0; {
 		slot := int(next - 1)
 		next = t.nexts[slot]
-		if e := t.at(slot).Load(); e.id == id && e.version < version {
+		if e := t.at(slot).Load(); e.ID == id && e.Version < version {
 			t.replace(slot, e, e.hollow())
 		}
 	}

@@ -25,7 +25,7 @@ func (t *table[V]) get(secret string) *Entry[V] {
 // add puts an entry under a secret, with an id that another one may have, too.
 func (t *table[V]) add(secret, id string, version int64, v V) int {
 	key := t.key(secret)
-	return t.put(key, &Entry[V]{sum: key.sum, id: id, version: version, Value: v}, 0)
+	return t.put(key, &Entry[V]{sum: key.sum, ID: id, Version: version, Value: v}, 0)
 }
 
 // check holds the parts of a table against each other.
@@ -42,7 +42,7 @@ func (t *table[V]) check(tb testing.TB) {
 	for i := range t.heads {
 		for next := t.heads[i]; next != 0; next = t.nexts[next-1] {
 			slot := int(next - 1)
-			id := t.at(slot).Load().id
+			id := t.at(slot).Load().ID
 			if linked[slot] != "" || id == "" || t.head(id) != &t.heads[i] {
 				tb.Fatalf("slot %d is linked wrongly", slot)
 			}
@@ -51,7 +51,7 @@ func (t *table[V]) check(tb testing.TB) {
 	}
 	for slot := range len(t.lines) * ways {
 		e, tag := t.at(slot).Load(), t.lines[slot/ways].tags.Load()>>(8*(slot%ways))&0xff
-		if (e != nil) != (tag != 0) || (e != nil) != (queued[slot] == 1) || (e != nil && e.id != "") != (linked[slot] != "") {
+		if (e != nil) != (tag != 0) || (e != nil) != (queued[slot] == 1) || (e != nil && e.ID != "") != (linked[slot] != "") {
 			tb.Fatalf("slot %d: entry %v, tag %d, queued %d times, linked under %q", slot, e, tag, queued[slot], linked[slot])
 		}
 		if e != nil {
@@ -117,7 +117,8 @@ func TestTableAgainstMap(t *testing.T) {
 						delete(model, secret)
 					default:
 						require.True(t, ok, "found what is not there")
-						require.Equal(t, k, known{e.id, e.version, e.Value})
+						found := known{e.ID, e.Version, e.Value}
+						require.Equal(t, k, found)
 					}
 				}
 				if i%1000 == 0 {

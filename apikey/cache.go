@@ -1,0 +1,114 @@
+package apikey
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchwork/latchwork/internal/cache"
+	"github.com/latchwork/latchwork/scope"
+)
+
+const (
+	defaultTTL    = 5 * time.Second
+	defaultSize   = 100_000
+	defaultLoads  = 64
+	maxSize       = 100_000_000
+	maxTTL        = 24 * time.Hour
+	unknownTTL    = time.Second // for secrets of no key
+	maxSharedSets = 4096
+)
+
+func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], error) {
+	var faults []error
+	if cfg.CacheTTL > maxTTL {
+		faults = append(faults, fmt.Errorf("cache TTL %v: at most %v", cfg.CacheTTL, maxTTL))
+	}
+	if cfg.CacheSize < 0 || cfg.CacheSize > maxSize {
+		faults = append(faults, fmt.Errorf("cache size %d: want 1 to %d, or 0 for %d", cfg.CacheSize, maxSize, defaultSize))
+	}
+	if cfg.MaxLoads < 0 {
+		faults = append(faults, fmt.Errorf("%d loads at most: want 1 or more, or 0 for %d", cfg.MaxLoads, defaultLoads))
+	}
+	if faults != nil {
+		return nil, errors.Join(faults...)
+	}
+	return cache.New[loaded](cache.Options{
+		TTL: cmp.Or(cfg.CacheTTL, defaultTTL), MissTTL: unknownTTL,
+		Size: cmp.Or(cfg.CacheSize, defaultSize), Loads: cmp.Or(cfg.MaxLoads, defaultLoads),
+		Timeout: loadTimeout, Start: m.background.start, Base: m.uses.base, Log: m.log,
+	}), nil
+}
+
+// A loaded key is what was read of it under one of its secrets, shared by all
+// who verify it, and where its uses are counted at present.
+type loaded struct {
+	key   Key
+	tally atomic.Pointer[tally]
+
+	// denied is what is true of the key at any time: ErrRevoked, ErrDisabled.
+	denied error
+
+	// dated: there is something to judge by the clock.
+	dated    bool
+	deadline time.Time // of the secret; zero: none
+}
+
+// compile fills in what follows from a key and the deadline of a secret.
+func (l *loaded) compile(k Key, deadline time.Time) {
+	l.key, l.deadline, l.dated = k, deadline, !deadline.IsZero() || !k.ExpiresAt.IsZero()
+	switch {
+	case !k.RevokedAt.IsZero():
+		l.denied = ErrRevoked
+	case !k.Enabled:
+		l.denied = ErrDisabled
+	}
+}
+
+// judge says why the secret may not be used at an instant, which need not be
+// known if the key is not dated.
+func (l *loaded) judge(now time.Time) error {
+	switch {
+	case !l.deadline.IsZero() && !now.Before(l.deadline):
+		return ErrInvalid
+	case l.denied != nil:
+		return l.denied
+	case l.dated && l.key.expired(now):
+		return ErrExpired
+	default:
+		return nil
+	}
+}
+
+// sets has one set for all keys with the same permissions: with what it takes
+// to match them, a set is much larger than the rest of a key. It is safe for
+// concurrent use, and ready as it is.
+type sets struct {
+	mu          sync.Mutex
+	young, aged map[string]scope.Set // by their grants, between which there is a space
+}
+
+// shared returns a set that is equal to s.
+func (s *sets) shared(set scope.Set) scope.Set {
+	if set.IsEmpty() {
+		return set
+	}
+	grants := set.String()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.young[grants]; ok {
+		return known
+	}
+	if known, ok := s.aged[grants]; ok {
+		set = known
+	}
+	// What is not asked for while so many others are is forgotten.
+	if s.young == nil || len(s.young) >= maxSharedSets {
+		s.young, s.aged = map[string]scope.Set{}, s.young
+	}
+	s.young[grants] = set
+	return set
+}
