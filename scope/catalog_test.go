@@ -2,6 +2,7 @@ package scope_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -97,7 +98,7 @@ func TestEmptyCatalogs(t *testing.T) {
 
 func TestSuggest(t *testing.T) {
 	t.Parallel()
-	c := catalog(t, "users.view", "users.create", "tickets.view", "ticket_messages.view", "api", "b1", "b2", "zone-a", "zone-b")
+	c := catalog(t, "users.view", "users.create", "tickets.view", "ticket_messages.view", "api", "b1", "b2", "zone-a", "zone-b", "admin.notes.view")
 	suggest := func(name, want string) {
 		t.Helper()
 		got, ok := c.Suggest(name)
@@ -126,12 +127,98 @@ func TestSuggest(t *testing.T) {
 	suggest("user.*", "users.*")
 	suggest("users.*", "users.*")
 	suggest("users.v*", "")
+	suggest("suers.*", "users.*")
+	suggest("*.veiw", "*.view")
+	suggest("adminn.*", "admin.*")                 // a last star takes the rest
+	suggest("adminn.*.view", "admin.*.view")       // one inside takes one segment
+	suggest("adminn.*.*", "admin.*.*")             // whatever is there
+	suggest("adminn.*.*.*", "")                    // and nothing that is not
+	suggest("adminn.*.export", "")                 // too many mistakes
+	suggest("admin.notes.vew", "admin.notes.view") // no star, no such freedom
 	suggest(strings.Repeat("x", 1_000_000), "")
 
 	// The order of the entries does not matter.
 	name, ok := catalog(t, "zone-b", "zone-a", "zone-d").Suggest("zone-c")
 	require.True(t, ok)
 	require.Equal(t, "zone-a", name)
+}
+
+// Suggest against the textbook: the distance with neighbours swapped, filled in
+// as a table.
+func TestSuggestTwin(t *testing.T) {
+	t.Parallel()
+	distance := func(a, b string) int {
+		d := make([][]int, len(a)+1)
+		for i := range d {
+			d[i] = make([]int, len(b)+1)
+			d[i][0] = i
+		}
+		for j := range d[0] {
+			d[0][j] = j
+		}
+		for i := 1; i <= len(a); i++ {
+			for j := 1; j <= len(b); j++ {
+				wrong := 1
+				if a[i-1] == b[j-1] {
+					wrong = 0
+				}
+				d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+wrong)
+				if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+					d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+				}
+			}
+		}
+		return d[len(a)][len(b)]
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	word := func() string {
+		letters := make([]byte, 1+r.IntN(14))
+		for i := range letters {
+			letters[i] = "abAB"[r.IntN(4)]
+		}
+		return string(letters)
+	}
+	garbled := func(s string) string {
+		for range r.IntN(5) {
+			i := r.IntN(len(s))
+			switch r.IntN(4) {
+			case 0:
+				s = s[:i] + word()[:1] + s[i:]
+			case 1:
+				s = s[:i] + word()[:1] + s[i+1:]
+			case 2:
+				s = s[:i] + s[min(i+2, len(s)):] + s[i:min(i+1, len(s))]
+			default:
+				s = s[:i] + s[min(i+1, len(s)-1):]
+			}
+		}
+		return s
+	}
+	found := 0
+	for range 20_000 {
+		one, two := word(), word()
+		asked := garbled(one)
+		if one == two {
+			continue
+		}
+		want, best := "", min(3, len(asked)/4)
+		for _, name := range []string{one, two} {
+			n := distance(strings.ToLower(asked), strings.ToLower(name))
+			if name == asked {
+				n = -1
+			}
+			if n < best || (n == best && (want == "" || name < want)) {
+				want, best = name, n
+			}
+		}
+		got, ok := catalog(t, one, two).Suggest(asked)
+		require.Equal(t, want, got, "%s of %s and %s", asked, one, two)
+		require.Equal(t, want != "", ok)
+		if ok {
+			found++
+		}
+	}
+	require.Greater(t, found, 5_000)
 }
 
 func TestGroupsAndLabels(t *testing.T) {
@@ -170,6 +257,7 @@ func TestDefaultLabel(t *testing.T) {
 		"admin.ticket_messages.view": "View admin ticket messages",
 		"api_keys.revoke-any":        "Revoke any api keys",
 		"API.read2Write":             "Read2 write api",
+		"users.viewZ":                "View z users",
 		"_.-":                        "_.-",
 	} {
 		require.Equal(t, want, catalog(t, name).Groups()[0].Permissions[0].Label, name)
@@ -217,4 +305,10 @@ func TestErrorTexts(t *testing.T) {
 		}
 	}
 	require.NotErrorIs(t, parse, limit)
+
+	// What is long is cut, and no sooner than it is.
+	for n, want := range map[int]string{80: strings.Repeat("?", 80) + `"):`, 81: strings.Repeat("?", 80) + `"...):`} {
+		_, err := scope.ParseSet(strings.Repeat("?", n))
+		require.ErrorContains(t, err, `("`+want)
+	}
 }
