@@ -176,7 +176,7 @@ func TestStrictJSON(t *testing.T) {
 	for _, body := range []string{
 		"", "{", "}", "null", "[]", "true", "7", `"name"`, "{}{}", "{} x", "{},", "[{}]", "{'name':'x'}", `{"name":"x",}`, `{name:"x"}`,
 		"\ufeff{}", "{}\x00", "// x\n{}", `{"name":NaN}`, `{"name":01}`, `{"name":"` + "\xff" + `"}`, `{"` + "\xc3\x28" + `":1}`,
-		`{"name":"\ud800"}`, `{"name":"\udc00\ud800"}`, `{"name":"\ud800\u0041"}`, `{"name":"\ud800x"}`, `{"\udfff":1}`, `{"name":"\\\ud800"}`,
+		`{"name":"\ud800"}`, `{"name":"\udc00\ud800"}`, `{"name":"\ud800\u0041"}`, `{"name":"\ud800x"}`, `{"\udfff":1}`, `{"name":"\\\ud800"}`, `{"name":"\ud83d\ude00\ud800"}`,
 		`{"name":"a","name":"b"}`, `{"name":"a","n\u0061me":"a"}`, `{"bogus":1,"bogus":1}`, `{"x":{"a":1,"a":1}}`, `{"x":[1,{"a":[],"a":{}}]}`,
 		`{"a":1e999,"b":1,"b":1}`, `{"x":` + deep + `}`, `{"name":"x"`, `{"name":"a` + "\n" + `b"}`,
 	} {
@@ -189,7 +189,7 @@ func TestStrictJSON(t *testing.T) {
 	for _, body := range []string{"{}", " \t\r\n{ } \n", `{"name":"root"}`, `{"n\u0061me":"root"}`} {
 		w.patch(t, root, root.id, body).is(200)
 	}
-	for _, body := range []string{`{"name":1e999}`, `{"a":{"x":1},"b":{"x":1}}`, `{"a":"a"}`, `{"x":[[[{}]]]}`} {
+	for _, body := range []string{`{"name":"\n"}`, `{"name":1e999}`, `{"a":{"x":1},"b":{"x":1}}`, `{"a":"a"}`, `{"x":[[[{}]]]}`} {
 		w.patch(t, root, root.id, body).is(422)
 	}
 }
