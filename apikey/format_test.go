@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,9 +137,37 @@ func TestRecognize(t *testing.T) {
 	} {
 		require.False(t, h.Recognize(other), other)
 	}
-	require.Len(t, h.Samples(), 2)
-	for _, sample := range h.Samples() {
+	samples := h.Samples()
+	require.Len(t, samples, 1+16)
+	for _, sample := range samples {
 		h.deniesText(t, sample, apikey.ErrInvalid)
 	}
-	require.Equal(t, 2, h.spy.Calls("Find"), "samples look like keys, and nothing says that they are not")
+	require.Equal(t, len(samples), h.spy.Calls("Find"), "samples look like keys, and nothing says that they are not")
+}
+
+// Two Managers that recognize the same text know it by their samples.
+func TestSamplesTellOverlaps(t *testing.T) {
+	t.Parallel()
+	manager := func(prefix string, formats ...apikey.ForeignFormat) *apikey.Manager {
+		return newHouse(t, func(c *apikey.Config) { c.Prefix, c.ForeignFormats = prefix, formats }).Manager
+	}
+	overlap := func(a, b *apikey.Manager) bool {
+		return slices.ContainsFunc(a.Samples(), b.Recognize) || slices.ContainsFunc(b.Samples(), a.Recognize)
+	}
+	for _, c := range []struct {
+		a, b apikey.ForeignFormat
+		want bool
+	}{
+		{apikey.Paymenter(), apikey.Paymenter(), true},
+		{apikey.ForeignFormat{Alphabet: "0123abc", Length: 64}, apikey.ForeignFormat{Alphabet: "xyzabc", Length: 64}, true},
+		{apikey.ForeignFormat{Prefix: "c", Alphabet: "0123abc", Length: 63}, apikey.ForeignFormat{Alphabet: "xyzabc", Length: 64}, true},
+		{apikey.ForeignFormat{Prefix: "x", Alphabet: "0123abc", Length: 64}, apikey.ForeignFormat{Prefix: "x1", Alphabet: "defa", Length: 64}, false}, // not as long
+		{apikey.ForeignFormat{Prefix: "x", Alphabet: "0123abc", Length: 65}, apikey.ForeignFormat{Prefix: "x1", Alphabet: "defa", Length: 64}, true},
+		{apikey.ForeignFormat{Prefix: "x", Alphabet: "0123abc", Length: 65}, apikey.ForeignFormat{Prefix: "x7", Alphabet: "defa", Length: 64}, false},
+		{apikey.ForeignFormat{Alphabet: "0123", Length: 64}, apikey.ForeignFormat{Alphabet: "abcd", Length: 64}, false},
+	} {
+		require.Equal(t, c.want, overlap(manager("a", c.a), manager("b", c.b)), "%v %v", c.a, c.b)
+	}
+	require.True(t, overlap(manager("a"), manager("b", apikey.ForeignFormat{Prefix: "a_", Alphabet: "zyxwvut", Length: 49})))
+	require.False(t, overlap(manager("a"), manager("b")))
 }

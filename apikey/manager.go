@@ -240,12 +240,13 @@ func (m *Manager) recognizeForeign(presented string) bool {
 	return false
 }
 
-// Samples returns one text of each shape that Recognize accepts. None of them
-// is a key.
+// Samples returns texts that Recognize accepts, none of them a key. If there is
+// a text that two Managers recognize, one of them recognizes a sample of the
+// other.
 func (m *Manager) Samples() []string {
 	samples := []string{m.format.Encode([32]byte{})}
 	for _, f := range m.foreign {
-		samples = append(samples, f.sample())
+		samples = append(samples, f.samples()...)
 	}
 	return samples
 }

@@ -47,9 +47,16 @@ func (f ForeignFormat) recognize(s string) bool {
 	return true
 }
 
-// sample returns a text of this shape.
-func (f ForeignFormat) sample() string {
-	return f.Prefix + strings.Repeat(f.Alphabet[:1], f.Length)
+// samples returns a text of this shape for each character of the alphabet. In
+// what has another shape, too, all of the secret could be one character that
+// both alphabets have: so with the shape whose prefix is longer, that text is
+// among its samples.
+func (f ForeignFormat) samples() []string {
+	all := make([]string, len(f.Alphabet))
+	for i := range f.Alphabet {
+		all[i] = f.Prefix + strings.Repeat(f.Alphabet[i:i+1], f.Length)
+	}
+	return all
 }
 
 func (f ForeignFormat) validate() error {
