@@ -148,7 +148,7 @@ func TestUnknownPermissions(t *testing.T) {
 	}
 }
 
-// Attack case 80: a name is text, whatever it looks like.
+// A name is text, whatever it looks like.
 func TestNamesAreText(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

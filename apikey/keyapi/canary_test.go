@@ -14,7 +14,7 @@ import (
 	"github.com/latchwork/latchwork/apikey"
 )
 
-// Attack cases 77 and 78: the secret is in the answer that makes it and
+// The secret is in the answer that makes it and
 // nowhere else, and what is stored instead of it is nowhere at all.
 func TestSecretsAreShownOnce(t *testing.T) {
 	t.Parallel()

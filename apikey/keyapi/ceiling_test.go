@@ -13,7 +13,7 @@ import (
 	"github.com/latchwork/latchwork/scope"
 )
 
-// Attack cases 71 to 73, and the type of 74.
+// Nobody makes a key of more than the own one has, nor makes more of the own.
 func TestCeiling(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

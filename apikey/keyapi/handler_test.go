@@ -27,8 +27,10 @@ func TestNewNamesEveryFault(t *testing.T) {
 		_, err := keyapi.New(w.keys, keyapi.Config{Path: path, Actor: w.actor})
 		require.ErrorContains(t, err, "keyapi: Config.Path", path)
 	}
-	_, err = keyapi.New(w.keys, keyapi.Config{Path: "/keys", Actor: w.actor})
-	require.NoError(t, err)
+	for _, path := range []string{"/keys", "/k", "/a/b.c/~d"} {
+		_, err = keyapi.New(w.keys, keyapi.Config{Path: path, Actor: w.actor})
+		require.NoError(t, err, path)
+	}
 }
 
 func TestZeroHandlerRefuses(t *testing.T) {
@@ -171,16 +173,18 @@ func TestOutsideOfTheMount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	root := w.root(t)
-	for _, path := range []string{"/", "/api/v1/admin", "/" + nobody, "/other" + mount} {
+	below := "/" + root.id
+	for _, path := range []string{"/", "/api/v1/admin", below, "/other" + mount, "/other" + mount + below, mount + "x", mount + "x" + root.id, mount + "x" + below} {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Header.Set("Authorization", "Bearer "+root.token)
 		recorder := httptest.NewRecorder()
 		w.api.ServeHTTP(recorder, r)
 		require.Equal(t, 404, recorder.Code, path)
+		require.Contains(t, recorder.Body.String(), "nothing at this path", path)
 	}
 }
 
-// What each method needs: the matrix of design section 9.
+// What each method needs.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	all := []string{"api_keys.view", "api_keys.create", "api_keys.update", "api_keys.rotate", "api_keys.delete", "api_keys.revoke_any"}
@@ -259,7 +263,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// Attack case 76: whoever is not let in cannot tell what exists.
+// Whoever is not let in cannot tell what exists.
 func TestStrangersCannotTellWhatExists(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

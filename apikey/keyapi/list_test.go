@@ -111,7 +111,7 @@ func TestListFilters(t *testing.T) {
 		{"?state=revoked&q=root", ""},
 		{"?q=ROO", "root"},
 		{"?q=100", "100 percent 100%_sure"},
-		// Attack case 82: nothing is a wildcard, and an id is whole.
+		// Nothing is a wildcard, and an id is whole.
 		{"?q=%25", "100%_sure"},
 		{"?q=_", "100%_sure"},
 		{"?q=0%25_s", "100%_sure"},
@@ -175,7 +175,7 @@ func TestListKeepsToTheOwner(t *testing.T) {
 	require.Equal(t, "ours-4 ours-3 ours-2 ours-1 ours-0", w.list(t, us, "?cursor="+cursor).names())
 	require.Equal(t, "ours-5 ours-4 ours-3 ours-2 ours-1 ours-0", w.list(t, us, "?cursor="+forge(t, 1, theirs[5].id)).names())
 
-	// Keys of others do not exist (attack case 74 from the other side).
+	// Keys of other owners do not exist.
 	other := theirs[0].id
 	missing := w.get(t, us, "/"+nobody).is(404)
 	for _, a := range []answer{
