@@ -37,9 +37,12 @@ const (
 		"WHERE id = ? AND version = ?"
 )
 
-// findBy finds the record of whoever has one of n hashes.
+// findBy finds the record of whoever has one of n hashes. It has each row once
+// for each of the hashes that is there.
 func findBy(n int) string {
-	return selectRecord + "WHERE k.id IN (SELECT f.key_id FROM latchwork_key_secrets f WHERE f.hash IN (" + sqlkit.Marks(n) + "))"
+	return "SELECT " + keyColumns + ", s.hash, s.pepper_id, s.deadline FROM latchwork_key_secrets f " +
+		"JOIN latchwork_keys k ON k.id = f.key_id JOIN latchwork_key_secrets s ON s.key_id = k.id " +
+		"WHERE f.hash IN (" + sqlkit.Marks(n) + ")"
 }
 
 func insertSecrets(n int) string {

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS latchwork_key_secrets (
 	key_id    VARBINARY(255) NOT NULL,
 	pepper_id VARBINARY(32)  NOT NULL, -- empty: no pepper
 	deadline  BIGINT,                  -- NULL: lives as long as the key
-	INDEX latchwork_key_secrets_key_id (key_id),
+	INDEX latchwork_key_secrets_key_id (key_id, pepper_id, deadline), -- all columns, with the hash
 	FOREIGN KEY (key_id) REFERENCES latchwork_keys (id) ON DELETE CASCADE
 ) ENGINE = InnoDB, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin;
 

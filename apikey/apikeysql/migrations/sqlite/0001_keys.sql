@@ -35,7 +35,8 @@ CREATE TABLE latchwork_key_secrets (
 	deadline  INTEGER        -- NULL: lives as long as the key
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX latchwork_key_secrets_key_id ON latchwork_key_secrets (key_id);
+-- With all columns, the hash among them, so that a key needs no second step.
+CREATE INDEX latchwork_key_secrets_key_id ON latchwork_key_secrets (key_id, pepper_id, deadline);
 
 CREATE TABLE latchwork_key_events (
 	id          TEXT    NOT NULL PRIMARY KEY,
