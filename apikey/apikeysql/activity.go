@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -53,8 +55,7 @@ func upsertUses(dialect sqlkit.Dialect, n int) string {
 }
 
 // Record implements [apikey.Activity]. It is one transaction with two
-// statements for every thousand keys. What was counted twice, because the
-// answer to a COMMIT was lost, is not noticed.
+// statements for every thousand keys.
 func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 	days, last := sum(uses)
 	if len(days) == 0 && len(last) == 0 {
@@ -82,7 +83,10 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 			}
 		}
 		return nil
-	}, sqlkit.AsItIs)
+	}, nil)
+	if errors.Is(err, sqlkit.ErrLost) {
+		err = fmt.Errorf("%w: %w", apikey.ErrUncertain, err)
+	}
 	return s.fail(ctx, "record", err)
 }
 

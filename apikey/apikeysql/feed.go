@@ -3,6 +3,8 @@ package apikeysql
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"hash/crc32"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,18 +41,20 @@ type gap struct {
 	since int64 // seconds since 1970
 }
 
-// cursor writes a place as "newest,seq@since,seq@since".
+// cursor writes a place as "newest,seq@since,seq@since", with a checksum behind
+// it: numbers that were touched are still numbers.
 func (p place) cursor() apikey.Cursor {
 	b := strconv.AppendInt(nil, p.newest, 10)
 	for _, g := range p.gaps {
 		b = strconv.AppendInt(append(b, ','), g.seq, 10)
 		b = strconv.AppendInt(append(b, '@'), g.since, 10)
 	}
-	return apikey.Cursor(b)
+	return apikey.Cursor(fmt.Appendf(b, "-%08x", crc32.ChecksumIEEE(b)))
 }
 
 func parseCursor(c apikey.Cursor) (p place, ok bool) {
-	newest, rest, _ := strings.Cut(string(c), ",")
+	text, _, _ := strings.Cut(string(c), "-")
+	newest, rest, _ := strings.Cut(text, ",")
 	var err error
 	if p.newest, err = strconv.ParseInt(newest, 10, 64); err != nil || p.newest < 0 {
 		return place{}, false

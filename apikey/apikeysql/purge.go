@@ -41,23 +41,39 @@ func (s *Store) PurgeRevoked(ctx context.Context, before time.Time, limit int) (
 	if err := ctx.Err(); err != nil || limit <= 0 {
 		return 0, s.fail(ctx, "purge revoked", err)
 	}
-	at := sqlkit.Micros(before)
-	var ids []any
+	for {
+		ids, err := s.revoked(ctx, before, min(limit, maxRows))
+		if err != nil || len(ids) == 0 {
+			return 0, s.fail(ctx, "purge revoked", err)
+		}
+		n, err := s.deleteKeys(ctx, before, ids)
+		if n > 0 || err != nil {
+			return n, s.fail(ctx, "purge revoked", err)
+		}
+		// Another node was faster with all of these.
+	}
+}
+
+// revoked returns the IDs of keys that were revoked before the given time.
+func (s *Store) revoked(ctx context.Context, before time.Time, limit int) (ids []any, err error) {
 	query := "SELECT id FROM latchwork_keys WHERE revoked_at < ? ORDER BY revoked_at LIMIT ?"
-	err := s.db.Each(ctx, query, []any{at, min(limit, maxRows)}, func(rows *sql.Rows) error {
+	err = s.db.Each(ctx, query, []any{sqlkit.Micros(before), limit}, func(rows *sql.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		ids = append(ids, id)
 		return err
 	})
-	if err != nil || len(ids) == 0 {
-		return 0, s.fail(ctx, "purge revoked", err)
-	}
+	return ids, err
+}
+
+// deleteKeys deletes those of the keys that are there and were revoked.
+func (s *Store) deleteKeys(ctx context.Context, before time.Time, ids []any) (int, error) {
 	var n int64
 	these := " IN (" + sqlkit.Marks(len(ids)) + ")"
-	err = s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		// Secrets and events go with their key.
-		result, err := tx.ExecContext(ctx, s.db.SQL("DELETE FROM latchwork_keys WHERE revoked_at < ? AND id"+these), append([]any{at}, ids...)...)
+		keys := s.db.SQL("DELETE FROM latchwork_keys WHERE revoked_at < ? AND id" + these)
+		result, err := tx.ExecContext(ctx, keys, append([]any{sqlkit.Micros(before)}, ids...)...)
 		if err != nil {
 			return err
 		}
@@ -68,8 +84,11 @@ func (s *Store) PurgeRevoked(ctx context.Context, before time.Time, limit int) (
 		}
 		n, err = result.RowsAffected()
 		return err
-	}, sqlkit.AsItIs)
-	return int(n), s.fail(ctx, "purge revoked", err)
+	}, nil)
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
 }
 
 var _ apikey.Activity = (*Store)(nil)

@@ -34,7 +34,6 @@ type Store struct {
 	insertChange  *sql.Stmt
 	updateKey     *sql.Stmt
 	deleteSecrets *sql.Stmt
-	rehash        *sql.Stmt
 	hasEvent      *sql.Stmt
 
 	permissions *sqlkit.Intern[scope.Set]
@@ -76,7 +75,6 @@ func (s *Store) prepare(ctx context.Context) error {
 		{&s.insertChange, "INSERT INTO latchwork_key_changes (key_id, version, changed_at) VALUES (?, ?, ?)"},
 		{&s.updateKey, updateKey},
 		{&s.deleteSecrets, "DELETE FROM latchwork_key_secrets WHERE key_id = ?"},
-		{&s.rehash, "UPDATE latchwork_key_secrets SET hash = ?, pepper_id = ? WHERE hash = ? AND key_id = ?"},
 		{&s.hasEvent, "SELECT COUNT(*) FROM latchwork_key_events WHERE id = ? AND key_id = ?"},
 	} {
 		if err := s.db.Prepare(ctx, p.stmt, p.text); err != nil {

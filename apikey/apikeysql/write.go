@@ -119,10 +119,8 @@ func (s *Store) Rehash(ctx context.Context, id string, old apikey.Hash, secret a
 	if !sqlkit.IsText(secret.PepperID) {
 		return s.fail(ctx, "rehash", errNotText)
 	}
-	err := s.db.Try(ctx, func(ctx context.Context) error {
-		_, err := s.rehash.ExecContext(ctx, secret.Hash[:], secret.PepperID, old[:], id)
-		return err
-	})
+	_, err := s.db.Change(ctx, "UPDATE latchwork_key_secrets SET hash = ?, pepper_id = ? WHERE hash = ? AND key_id = ?",
+		secret.Hash[:], secret.PepperID, old[:], id)
 	if s.db.IsDuplicate(err) {
 		err = apikey.ErrExists
 	}

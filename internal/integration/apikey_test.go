@@ -39,7 +39,7 @@ func TestKeyContract(t *testing.T) {
 			store, other := d.keyStore(t, first), d.keyStore(t, second)
 			apikeytest.TestStore(t, func(t *testing.T) apikeytest.Backend {
 				d.empty(t, first)
-				return apikeytest.Backend{Store: store, Activity: store, Second: other}
+				return apikeytest.Backend{Store: store, Activity: store, Feed: store, Second: other}
 			})
 		})
 	}

@@ -116,7 +116,7 @@ func TestFeedCursors(t *testing.T) {
 		first := f.create(t)
 		changes, cursor := f.poll(t, empty)
 		require.Equal(t, []apikey.Change{{KeyID: first.Key.ID, Version: 1}}, changes)
-		for _, bad := range []apikey.Cursor{"x", "-1", "1,", "1,x@1", "1,0@x", "1,5@1", cursor + "0", "99999999999999999999"} {
+		for _, bad := range []apikey.Cursor{"x", "-1", "1", "1,", "1,x@1", "1,0@x", "1,5@1", cursor + "0", "0" + cursor, "99999999999999999999"} {
 			_, _, err := f.store.Changes(t.Context(), bad)
 			require.ErrorIs(t, err, apikey.ErrCursor, bad)
 		}

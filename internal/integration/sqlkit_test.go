@@ -78,9 +78,8 @@ func TestTransactions(t *testing.T) {
 					return err
 				}
 			}
-			asItIs := func(_ context.Context, err error, _ bool) error { return err }
-			require.NoError(t, kit.Tx(t.Context(), insert(1), asItIs))
-			err = kit.Tx(t.Context(), insert(1), asItIs)
+			require.NoError(t, kit.Tx(t.Context(), insert(1), nil))
+			err = kit.Tx(t.Context(), insert(1), nil)
 			require.True(t, kit.IsDuplicate(err), "%v", err)
 
 			tries := 0
@@ -97,10 +96,10 @@ func TestTransactions(t *testing.T) {
 			err = kit.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 				defer cancel()
 				return insert(2)(ctx, tx)
-			}, asItIs)
+			}, nil)
 			require.ErrorIs(t, err, context.Canceled, "cancelled before the COMMIT")
-			require.ErrorIs(t, kit.Tx(ctx, insert(2), asItIs), context.Canceled)
-			require.NoError(t, kit.Tx(t.Context(), insert(2), asItIs), "nothing had been stored")
+			require.ErrorIs(t, kit.Tx(ctx, insert(2), nil), context.Canceled)
+			require.NoError(t, kit.Tx(t.Context(), insert(2), nil), "nothing had been stored")
 
 			// A table with rows that are waited for crosswise: one is chosen,
 			// and comes again.
@@ -126,13 +125,13 @@ func TestTransactions(t *testing.T) {
 							}
 						}
 						return nil
-					}, asItIs)
+					}, nil)
 				})
 			}
 			all.Wait()
 			require.NoError(t, errs[0])
 			require.NoError(t, errs[1])
-			require.Equal(t, 3, runs[0]+runs[1])
+			require.GreaterOrEqual(t, runs[0]+runs[1], 3)
 		})
 	}
 }

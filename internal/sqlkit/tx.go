@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -29,16 +30,19 @@ type Work func(ctx context.Context, tx *sql.Tx) error
 // already may be our own.
 type Decide func(ctx context.Context, err error, lost bool) error
 
-// AsItIs is a Decide that returns the error.
-func AsItIs(_ context.Context, err error, _ bool) error { return err }
+var (
+	// ErrAgain is how a Decide asks for another try.
+	ErrAgain = errors.New("try again")
 
-// ErrAgain is how a Decide asks for another try.
-var ErrAgain = errors.New("sqlkit: again")
+	// ErrLost says that nobody knows whether a transaction was committed.
+	ErrLost = errors.New("the answer to the commit was lost")
+)
 
 // Tx runs work in a transaction and commits it unless work fails. What the
 // database gave up for somebody else's sake, a deadlock or a conflict of
 // snapshots, is tried again, and so is a transaction whose COMMIT was not
-// answered: then decide has to find out whether it was.
+// answered: then decide has to find out whether it was. Without decide, errors
+// are returned as they are, and such a transaction is [ErrLost].
 func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
 	var lost error // the answer to a COMMIT, as it seems
 	for attempt := 1; ; attempt++ {
@@ -48,6 +52,10 @@ func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
 		case err == nil:
 			return nil
 		case again:
+		case sent && decide == nil:
+			return fmt.Errorf("%w: %w", ErrLost, err)
+		case decide == nil:
+			return err
 		case sent:
 			if lost == nil {
 				var cancel context.CancelFunc
@@ -64,17 +72,6 @@ func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
 		}
 		if attempt == maxAttempts || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
-		}
-		pause(ctx, attempt)
-	}
-}
-
-// Try runs a statement that stands alone and may be repeated, as Tx does.
-func (d *DB) Try(ctx context.Context, do func(ctx context.Context) error) error {
-	for attempt := 1; ; attempt++ {
-		err := do(ctx)
-		if d.classify(err) != transient || attempt == maxAttempts || ctx.Err() != nil {
-			return err
 		}
 		pause(ctx, attempt)
 	}
@@ -111,7 +108,7 @@ func (d *DB) once(ctx context.Context, work Work) (sent bool, err error) {
 // pause waits longer and longer, at random, so that those who met do not meet
 // again.
 func pause(ctx context.Context, attempt int) {
-	longest := min(maxPause, time.Millisecond<<attempt)
+	longest := min(maxPause, time.Millisecond<<min(attempt, 10))
 	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // no secret
 	defer timer.Stop()
 	select {

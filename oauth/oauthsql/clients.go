@@ -158,7 +158,7 @@ func (s *Store) CreateClient(ctx context.Context, c oauth.Client) error {
 	if err != nil {
 		return s.fail(ctx, "create client", err)
 	}
-	_, err = s.change(ctx, insertClient, values)
+	_, err = s.db.Change(ctx, insertClient, values...)
 	if s.db.IsDuplicate(err) {
 		err = oauth.ErrExists
 	}
@@ -174,7 +174,7 @@ func (s *Store) UpdateClient(ctx context.Context, c oauth.Client) error {
 	if err != nil {
 		return s.fail(ctx, "update client", err)
 	}
-	n, err := s.change(ctx, updateClient, append(values, c.Version-1))
+	n, err := s.db.Change(ctx, updateClient, append(values, c.Version-1)...)
 	if err == nil && n == 0 {
 		if _, err = s.Client(ctx, c.ID); err == nil {
 			err = oauth.ErrConflict
@@ -188,23 +188,11 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	if !sqlkit.IsText(id) {
 		return s.end(ctx, "delete client", errors.Join(ctx.Err(), oauth.ErrNotFound))
 	}
-	n, err := s.change(ctx, "DELETE FROM latchwork_clients WHERE id = ?", []any{id})
+	n, err := s.db.Change(ctx, "DELETE FROM latchwork_clients WHERE id = ?", id)
 	if err == nil && n == 0 {
 		err = oauth.ErrNotFound
 	}
 	return s.end(ctx, "delete client", err)
-}
-
-// change runs one statement that changes clients, and returns how many it did.
-func (s *Store) change(ctx context.Context, query string, values []any) (n int64, err error) {
-	err = s.db.Try(ctx, func(ctx context.Context) error {
-		result, err := s.db.ExecContext(ctx, s.db.SQL(query), values...)
-		if err == nil {
-			n, err = result.RowsAffected()
-		}
-		return err
-	})
-	return n, err
 }
 
 // Clients implements [oauth.ClientRegistry].

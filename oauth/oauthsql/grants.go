@@ -71,16 +71,9 @@ func (s *Store) RevokeGrants(ctx context.Context, f oauth.Filter, at time.Time) 
 	if !possible {
 		return 0, nil
 	}
-	var n int64
-	err := s.db.Try(ctx, func(ctx context.Context) error {
-		query := "UPDATE latchwork_grants SET revoked_at = ? WHERE revoked_at IS NULL AND " + where
-		result, err := s.db.ExecContext(ctx, s.db.SQL(query), append([]any{sqlkit.Micros(at)}, args...)...)
-		if err == nil {
-			n, err = result.RowsAffected()
-		}
-		return err
-	})
-	return int(n), s.fail(ctx, "revoke grants", err)
+	query := "UPDATE latchwork_grants SET revoked_at = ? WHERE revoked_at IS NULL AND " + where
+	n, err := s.db.Change(ctx, query, append([]any{sqlkit.Micros(at)}, args...)...)
+	return n, s.fail(ctx, "revoke grants", err)
 }
 
 // Grants implements [oauth.Store].
