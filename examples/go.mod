@@ -3,6 +3,7 @@ module github.com/latchwork/latchwork/examples
 go 1.25.0
 
 require (
+	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/latchwork/latchwork v0.0.0

@@ -22,8 +22,9 @@ type login struct {
 }
 
 type client struct {
-	ID     string `json:"client_id"`
-	Secret string `json:"client_secret"`
+	ID          string `json:"client_id"`
+	Secret      string `json:"client_secret,omitempty"`
+	RedirectURI string `json:"redirect_uri,omitempty"`
 }
 
 // writeCredentials moves a complete file into place. CreateTemp gives it mode 0600.

@@ -26,6 +26,8 @@ type host struct {
 	key    string // of the first administrator
 	user   login
 	app    client
+
+	web, public client
 }
 
 func newHost(t *testing.T, shown credentials) *host {
@@ -36,6 +38,7 @@ func newHost(t *testing.T, shown credentials) *host {
 	return &host{
 		t: t, client: &http.Client{Transport: transport, CheckRedirect: follow},
 		base: shown.BaseURL, key: shown.APIKey, user: shown.User, app: shown.Clients["first_party"],
+		web: shown.Clients["web"], public: shown.Clients["public"],
 	}
 }
 
@@ -66,6 +69,7 @@ func start(t *testing.T, args ...string) *host {
 		require.Equal(t, 2, strings.Count(stdout.String(), "  curl -H 'Authorization: Bearer "+h.key+"'"))
 		require.Equal(t, 2, strings.Count(stdout.String(), h.user.Password), "where it is shown, and in a command")
 		require.Equal(t, 2, strings.Count(stdout.String(), h.app.Secret))
+		require.Equal(t, 1, strings.Count(stdout.String(), h.web.Secret))
 	})
 	return h
 }

@@ -75,8 +75,11 @@ func TestProgram(t *testing.T) {
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.JSONEq(t, fmt.Sprintf(`{"base_url":%q,"api_key":%q,"user":{"username":"ada@example.com","password":%q,"id":%q},
-		"clients":{"first_party":{"client_id":%q,"client_secret":%q}}}`,
-		p.host.base, p.host.key, p.host.user.Password, p.host.user.ID, p.host.app.ID, p.host.app.Secret), string(data))
+		"clients":{"first_party":{"client_id":%q,"client_secret":%q},
+			"web":{"client_id":%q,"client_secret":%q,"redirect_uri":"http://127.0.0.1:8081/callback"},
+			"public":{"client_id":%q,"redirect_uri":"http://127.0.0.1:8081/callback"}}}`,
+		p.host.base, p.host.key, p.host.user.Password, p.host.user.ID, p.host.app.ID, p.host.app.Secret,
+		p.host.web.ID, p.host.web.Secret, p.host.public.ID), string(data))
 	require.Regexp(t, `^http://127\.0\.0\.1:[1-9][0-9]*$`, p.host.base)
 	entries, err := os.ReadDir(filepath.Dir(file))
 	require.NoError(t, err)
@@ -119,6 +122,7 @@ func TestProgram(t *testing.T) {
 	require.NotContains(t, string(data), p.host.key)
 	require.NotContains(t, string(data), p.host.user.Password)
 	require.NotContains(t, string(data), p.host.app.Secret)
+	require.NotContains(t, string(data), p.host.web.Secret)
 
 	// Whoever only holds a connection does not hold up the end for long.
 	var idle net.Conn
@@ -148,6 +152,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"-addr", "nonsense"}, "nonsense: missing port"},
 		{[]string{"-addr", "192.0.2.1:8080"}, `-base-url: oauth: issuer "http://192.0.2.1:8080": must be https`},
 		{[]string{"-addr", "127.0.0.1:0", "-base-url", "http://billing.example.com"}, "-base-url: "},
+		{[]string{"-addr", "127.0.0.1:0", "-base-url", "https://billing.example.com/billing"}, "without a path"},
 		{[]string{"-addr", "127.0.0.1:99999"}, "99999"},
 		{[]string{"-addr", "127.0.0.1:0", "-credentials", nowhere}, nowhere},
 		{[]string{"-addr", "127.0.0.1:0", "-credentials", filepath.Join(folder, "taken")}, filepath.Join(folder, "taken")},

@@ -95,8 +95,13 @@ The demo user, whose password is not shown again: %[3]s %[4]s
 An application of our own, whose secret is not shown again: %[5]s %[6]s
 
   curl -u %[5]s:%[6]s -d grant_type=password -d username=%[3]s -d password=%[4]s %[1]s/api/oauth/token
+
+Two applications of others, to which users give access in a browser and take it away again at %[1]s/account/apps:
+on a server, with a secret that is not shown again: %[7]s %[8]s
+on a desktop: %[9]s
 `, shown.BaseURL, shown.APIKey, shown.User.Username, shown.User.Password,
-		shown.Clients["first_party"].ID, shown.Clients["first_party"].Secret)
+		shown.Clients["first_party"].ID, shown.Clients["first_party"].Secret,
+		shown.Clients["web"].ID, shown.Clients["web"].Secret, shown.Clients["public"].ID)
 	return serve(ctx, listener, service)
 }
 

@@ -26,7 +26,7 @@ func TestREADME(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	h := start(t)
-	vars := map[string]string{"KEY": h.key, "PASSWORD": h.user.Password, "SECRET": h.app.Secret}
+	vars := map[string]string{"KEY": h.key, "PASSWORD": h.user.Password, "APP": h.app.ID, "SECRET": h.app.Secret}
 	commands := 0
 	for line := range strings.Lines(strings.ReplaceAll(string(readme), "\\\n", " ")) {
 		command, comment, _ := strings.Cut(strings.TrimSpace(line), " #")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/apikey/keyapi"
 	"github.com/latchwork/latchwork/middleware"
+	"github.com/latchwork/latchwork/oauth"
 	"github.com/latchwork/latchwork/oauth/password"
 	"github.com/latchwork/latchwork/scope"
 )
@@ -43,15 +45,27 @@ func newService(ctx context.Context, baseURL string, tolerated bursts) (shown cr
 		return shown, s, err
 	}
 	db := newDatabase()
-	clients, secrets := demoClients()
-	tokens, scopes, err := newTokens(baseURL, db, passwords, clients, tolerated.login)
+	pages, err := newSite(baseURL, db)
 	if err != nil {
 		return shown, s, err
 	}
+	cfg, err := tokenConfig(baseURL, db, passwords, pages, tolerated.login)
+	if err != nil {
+		return shown, s, err
+	}
+	grants := oauth.NewMemoryStore()
+	clients, err := oauth.NewClients(oauth.NewMemoryClients(), grants, oauth.ClientsConfig{Scopes: cfg.Scopes})
+	if err != nil {
+		return shown, s, err
+	}
+	tokens, err := oauth.New(grants, clients, cfg)
+	if err != nil {
+		return shown, s, fmt.Errorf("-base-url: %w", err)
+	}
 	guard, err := middleware.New(middleware.Config{
 		Credentials: []middleware.Authenticator{middleware.Keys(keys), middleware.Tokens(tokens)},
-		KeyTypes:    []string{"admin"}, Catalog: permissions, Scopes: scopes, Logger: slog.Default(),
-		FailureBurst: tolerated.failure,
+		KeyTypes:    []string{"admin"}, Catalog: permissions, Scopes: cfg.Scopes, Logger: slog.Default(),
+		FailureBurst: tolerated.failure, ResourceMetadata: tokens.ResourceMetadata,
 	})
 	if err != nil {
 		return shown, s, err
@@ -68,7 +82,7 @@ func newService(ctx context.Context, baseURL string, tolerated bursts) (shown cr
 	}
 	mux.Handle(adminPath+"api-keys", guard.RequireType("admin")(management))
 	mux.Handle(adminPath+"api-keys/", guard.RequireType("admin")(management))
-	mux.Handle("/api/oauth/token", tokens.TokenHandler())
+	pages.mount(mux, tokens)
 	own := api{db: db}
 	mux.Handle("/api/me", guard.RequireScope("profile")(methods{"GET": own.me, "HEAD": own.me}))
 	mux.Handle("/api/me/invoices", guard.RequireScope("invoices")(methods{"GET": own.myInvoices, "HEAD": own.myInvoices}))
@@ -79,7 +93,15 @@ func newService(ctx context.Context, baseURL string, tolerated bursts) (shown cr
 		return shown, s, err
 	}
 	user, err := db.demoUser(ctx, passwords)
-	return credentials{BaseURL: baseURL, APIKey: admin.Secret.Reveal(), User: user, Clients: secrets}, service{mux, keys.Close}, err
+	if err != nil {
+		return shown, s, err
+	}
+	secrets, err := demoClients(ctx, clients)
+	stop := func(ctx context.Context) error {
+		pages.close()
+		return keys.Close(ctx)
+	}
+	return credentials{BaseURL: baseURL, APIKey: admin.Secret.Reveal(), User: user, Clients: secrets}, service{mux, stop}, err
 }
 
 func catalogue() (*scope.Catalog, error) {

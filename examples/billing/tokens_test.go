@@ -164,7 +164,8 @@ func TestWhoMayAskForMe(t *testing.T) {
 		a := h.as(c.token, "GET", c.path, nil).refused(t, c.status, c.code)
 		if c.code == "insufficient_scope" {
 			require.Equal(t, []any{"profile"}, a.body["required"])
-			require.Equal(t, `Bearer realm="api", error="insufficient_scope", scope="profile"`, a.header.Get("WWW-Authenticate"))
+			require.Equal(t, `Bearer realm="api", error="insufficient_scope", scope="profile", resource_metadata="`+h.base+
+				`/.well-known/oauth-protected-resource/api/me"`, a.header.Get("WWW-Authenticate"))
 		}
 	}
 	access, _ := h.login(h.user.Username, h.user.Password).tokens(t)
