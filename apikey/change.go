@@ -42,7 +42,8 @@ func (d management) Disable(ctx context.Context, id string) (Key, error) {
 // overlap, at most seven days, but never longer than the key itself; with an
 // overlap of 0 it is dead at once. One that still overlaps from an earlier
 // rotation is dropped: a key has at most two secrets. The version is used as
-// by Update. ErrNotFound, ErrConflict, ErrRevoked, ErrExpired, *SpecError,
+// by Update. A key that may live longer than Config.MaxLifetime needs another
+// expiry first. ErrNotFound, ErrConflict, ErrRevoked, ErrExpired, *SpecError,
 // *ExceedsError.
 func (d management) Rotate(ctx context.Context, id string, version int64, overlap time.Duration) (Issued, error) {
 	if overlap < 0 || overlap > maxOverlap {
@@ -53,6 +54,9 @@ func (d management) Rotate(ctx context.Context, id string, version int64, overla
 		now := d.m.now()
 		if r.Key.expired(now) {
 			return ErrExpired
+		}
+		if reason := d.m.livesTooLong(r.Key.ExpiresAt); reason != "" {
+			return &SpecError{Fields: []FieldError{{Field: "expires_at", Reason: reason}}}
 		}
 		secret = d.m.format.Generate()
 		r.Key.Hint = d.m.format.Hint(secret)
@@ -135,15 +139,19 @@ func (d management) Revoke(ctx context.Context, id string, o RevokeOptions) erro
 }
 
 func (d management) revoke(ctx context.Context, id string, o RevokeOptions) error {
-	_, err := d.change(ctx, id, o.Version, Revoked, func(r *Record) error {
-		r.Key.RevokedAt = d.m.now()
-		r.Key.RevokedReason = o.Reason
-		return nil
-	})
+	_, err := d.change(ctx, id, o.Version, Revoked, d.m.revocation(o.Reason))
 	if errors.Is(err, ErrRevoked) {
 		return nil
 	}
 	return err
+}
+
+// revocation is the change that ends a key.
+func (m *Manager) revocation(reason string) func(*Record) error {
+	return func(r *Record) error {
+		r.Key.RevokedAt, r.Key.RevokedReason = m.now(), reason
+		return nil
+	}
 }
 
 // descend calls visit for every key that this key created, and then for those

@@ -43,6 +43,13 @@ type Config struct {
 	// the database can plant a key.
 	InsecureUnpeppered bool
 
+	// MaxLifetime is how far ahead the expiry of a key may lie at most when it
+	// is set: Create, Import and Update refuse more, and a key that would never
+	// expire. Rotate refuses to renew such a key. Those from before go on as
+	// they are until then: they work, and can be changed in everything else.
+	// Zero: any expiry, and none.
+	MaxLifetime time.Duration
+
 	// Effective ties a key to what its owner may do at present: what it
 	// returns is intersected with the key's own permissions whenever a record
 	// is loaded. An error refuses the request with 503. Nil: the key's
@@ -98,6 +105,7 @@ type Manager struct {
 	hasher    hasher
 	types     []string
 	catalog   *scope.Catalog
+	lifetime  time.Duration // Config.MaxLifetime
 	effective func(context.Context, Key) (scope.Set, error)
 	onEvent   func(Event)
 	clock     func() time.Time
@@ -135,7 +143,7 @@ func New(store Store, cfg Config) (*Manager, error) {
 	fault(err)
 	m := &Manager{
 		store: boundedStore{store}, activity: bounded(cfg.Activity), format: format,
-		foreign: slices.Clone(cfg.ForeignFormats), types: slices.Clone(cfg.Types), catalog: cfg.Catalog,
+		foreign: slices.Clone(cfg.ForeignFormats), types: slices.Clone(cfg.Types), catalog: cfg.Catalog, lifetime: cfg.MaxLifetime,
 		effective: cfg.Effective, onEvent: cfg.OnEvent, clock: cfg.Now, log: cfg.Logger, feed: cfg.Feed,
 		hasher: hasher{
 			peppers:    slices.Clone(cfg.Peppers),
@@ -150,6 +158,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 		if !isIdentifier(t) {
 			fault(fmt.Errorf("type %.40q: want 1 to %d of a-z, 0-9 and underscore", t, maxIdentifier))
 		}
+	}
+	if cfg.MaxLifetime < 0 {
+		fault(fmt.Errorf("Config.MaxLifetime is negative: %s", cfg.MaxLifetime))
 	}
 	shapes := []ForeignFormat{own(cfg.Prefix)}
 	for _, f := range m.foreign {

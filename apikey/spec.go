@@ -42,7 +42,7 @@ type Spec struct {
 	Metadata Metadata
 
 	// ExpiresAt is the first instant at which the key no longer works, cut to
-	// microseconds. Zero: never.
+	// microseconds. Zero: never, which a Config.MaxLifetime refuses.
 	ExpiresAt time.Time
 
 	// Disabled switches the key off.
@@ -80,10 +80,12 @@ func (m *Manager) validate(s Spec, before *Spec) error {
 			faults.add("allowed_ips", fmt.Sprintf("must not have more than %d entries", ipfilter.MaxEntries))
 		}
 	}
-	if !s.ExpiresAt.IsZero() && (before == nil || !s.ExpiresAt.Equal(before.ExpiresAt)) {
-		switch {
-		case !s.ExpiresAt.After(m.now()):
+	if before == nil || !s.ExpiresAt.Equal(before.ExpiresAt) {
+		switch tooLong := m.livesTooLong(s.ExpiresAt); {
+		case !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(m.now()):
 			faults.add("expires_at", "must be in the future")
+		case tooLong != "":
+			faults.add("expires_at", tooLong)
 		case s.ExpiresAt.Year() > 9999:
 			faults.add("expires_at", "must not lie beyond the year 9999")
 		}
@@ -98,6 +100,22 @@ func (m *Manager) validate(s Spec, before *Spec) error {
 		faults.add("metadata", "cannot be changed")
 	}
 	return faults.orNil()
+}
+
+// livesTooLong says why a key must not have this expiry from now on, or "".
+func (m *Manager) livesTooLong(expiry time.Time) string {
+	if m.lifetime == 0 || (!expiry.IsZero() && !expiry.After(m.now().Add(m.lifetime))) {
+		return ""
+	}
+	what := "must be set, and not lie more than %s ahead"
+	if !expiry.IsZero() {
+		what = "must not lie more than %s ahead"
+	}
+	length := m.lifetime.String()
+	if day := 24 * time.Hour; m.lifetime%day == 0 && m.lifetime > day {
+		length = fmt.Sprintf("%d days", m.lifetime/day)
+	}
+	return fmt.Sprintf(what, length)
 }
 
 // badText says what is wrong with a text that people read, or "".
