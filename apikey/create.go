@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/latchwork/latchwork/internal/credential"
@@ -53,21 +52,6 @@ func (d management) Create(ctx context.Context, spec Spec) (Issued, error) {
 	return Issued{Key: k, Secret: NewSecret(secret)}, nil
 }
 
-// Import creates a key whose secret stays unknown: all there is of it is its
-// SHA-256. The secret must have the format of this Manager or one of its
-// Config.ForeignFormats to be of any use. *SpecError, *ExceedsError, and
-// ErrExists for a hash that is there already; a row is imported whole or not
-// at all.
-func (d management) Import(ctx context.Context, spec Spec, sum Hash) (Key, error) {
-	if err := d.ready(); err != nil {
-		return Key{}, err
-	}
-	if sum == (Hash{}) || sum == Hash(credential.Sum("")) {
-		return Key{}, &SpecError{Fields: []FieldError{{Field: "hash", Reason: "is that of nothing"}}}
-	}
-	return d.create(ctx, spec, sum, "")
-}
-
 func (d management) create(ctx context.Context, spec Spec, sum Hash, hint string) (Key, error) {
 	m, now := d.m, d.m.now()
 	if !d.unbounded && d.actor.Ceiling.Owner != "" {
@@ -103,26 +87,6 @@ func (d management) create(ctx context.Context, spec Spec, sum Hash, hint string
 		return Key{}, err
 	}
 	return k, nil
-}
-
-// unused refuses a secret that a key has already in the form of another pepper,
-// which the store cannot see: revoking one of two keys would leave the other.
-func (m *Manager) unused(ctx context.Context, sum Hash) error {
-	candidates := m.hasher.candidates(sum)
-	if len(candidates) == 1 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
-	_, err := m.store.Find(ctx, hashes(candidates))
-	switch {
-	case err == nil:
-		return ErrExists
-	case errors.Is(err, ErrNotFound):
-		return nil
-	default:
-		return storeError("find", err)
-	}
 }
 
 // stillAllowed closes a race: a key that acts may be revoked, with all that it

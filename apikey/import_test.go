@@ -1,8 +1,13 @@
 package apikey_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +87,113 @@ func TestImportTwiceUnderAnotherPepper(t *testing.T) {
 		require.NoError(t, err)
 		h.opens(t, other, k.ID)
 	}
+}
+
+// Two nodes import the same secret at the same time, each under a pepper that is
+// not the other's first. Neither sees the other when it looks, so one of them
+// gives way, or both do; and then the secret is free again.
+func TestImportsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]bool{"one after the other has looked": false, "both have looked": true} {
+		store := apikey.NewMemoryStore()
+		one, other := newHouseOn(t, store, peppered("a", "b")), newHouseOn(t, store, peppered("b", "a"))
+		secret, sum := foreign(name)
+		release := one.spy.Hold("Create")
+		done := make(chan error)
+		go func() {
+			_, err := one.Import(context.WithoutCancel(t.Context()), spec(), sum)
+			done <- err
+		}()
+		require.Eventually(t, func() bool { return one.spy.Calls("Create") == 1 }, time.Minute, time.Millisecond)
+		if second { // and looks again only after the other has stored its own
+			looked := other.spy.Hold("Create")
+			too := make(chan error)
+			go func() {
+				_, err := other.Import(context.WithoutCancel(t.Context()), spec(), sum)
+				too <- err
+			}()
+			require.Eventually(t, func() bool { return other.spy.Calls("Create") == 1 }, time.Minute, time.Millisecond)
+			release()
+			require.NoError(t, <-done, "it saw nobody")
+			looked()
+			require.ErrorIs(t, <-too, apikey.ErrConflict)
+		} else {
+			_, err := other.Import(t.Context(), spec(), sum)
+			require.NoError(t, err)
+			release()
+			require.ErrorIs(t, <-done, apikey.ErrConflict)
+		}
+		keys, err := one.List(t.Context(), apikey.Query{State: apikey.StateActive})
+		require.NoError(t, err)
+		require.Len(t, keys, 1)
+		for _, h := range []*house{one, other} {
+			h.opens(t, secret, keys[0].ID)
+			_, err := h.Import(t.Context(), spec(), sum)
+			require.ErrorIs(t, err, apikey.ErrExists)
+		}
+	}
+}
+
+func TestImportsRace(t *testing.T) {
+	t.Parallel()
+	store := apikey.NewMemoryStore()
+	one, other := newHouseOn(t, store, peppered("a", "b")), newHouseOn(t, store, peppered("b", "a"))
+	for i := range 200 {
+		secret, sum := foreign(strconv.Itoa(i))
+		errs := make(chan error, 2)
+		for _, h := range []*house{one, other} {
+			go func() {
+				_, err := h.Import(context.WithoutCancel(t.Context()), spec(), sum)
+				errs <- err
+			}()
+		}
+		imported := 0
+		for range 2 {
+			if err := <-errs; err == nil {
+				imported++
+			} else {
+				require.True(t, errors.Is(err, apikey.ErrConflict) || errors.Is(err, apikey.ErrExists), "%v", err)
+			}
+		}
+		require.LessOrEqual(t, imported, 1)
+		k, err := one.Import(t.Context(), spec(), sum)
+		if imported == 0 {
+			require.NoError(t, err, "both gave way")
+			one.opens(t, secret, k.ID)
+		} else {
+			require.ErrorIs(t, err, apikey.ErrExists)
+		}
+		first, err := one.Verify(t.Context(), secret.Reveal())
+		require.NoError(t, err)
+		other.opens(t, secret, first.Key().ID)
+		require.NoError(t, one.Revoke(t.Context(), first.Key().ID, apikey.RevokeOptions{}))
+		one.denies(t, secret, apikey.ErrRevoked)
+	}
+}
+
+// What cannot be looked up again is no reason to take back what is stored.
+func TestImportThatIsNotLookedUpAgain(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h := newHouse(t, peppered("a", "b"), func(c *apikey.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	secret, sum := foreign("1")
+	release := h.spy.Hold("Create")
+	done := make(chan error)
+	go func() {
+		_, err := h.Import(context.WithoutCancel(t.Context()), spec(), sum)
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return h.spy.Calls("Create") == 1 }, time.Minute, time.Millisecond)
+	h.spy.Fail(errors.New("boom"), "Find")
+	release()
+	require.NoError(t, <-done)
+	require.Contains(t, log.String(), "boom")
+	h.spy.Fail(nil)
+	v, err := h.Verify(t.Context(), secret.Reveal())
+	require.NoError(t, err)
+	require.NotEmpty(t, v.Key().ID)
 }
 
 func TestImportOfNothing(t *testing.T) {
