@@ -26,6 +26,8 @@
 // HEAD works where GET does. The third column is the permission that the
 // actor's ceiling must hold.
 //
+// [Handler.Self] is for a route of the host's own, where a key asks what it is.
+//
 // A key is created from name, type and permissions, and if wanted allowed_ips
 // and expires_at; null is from anywhere, and never. PATCH takes any of them,
 // and enabled. Creating and rotating are the only answers that hold the

@@ -78,3 +78,44 @@ func Example() {
 	// 403 {"error":"exceeds_ceiling","message":"A key like that goes beyond what you hold yourself: permissions users.delete.","exceeds":{"permissions":["users.delete"]}}
 	// 422 {"error":"validation_failed","message":"Some fields are not valid: see errors.","errors":{"name":["must not be empty"],"type":["is required"]}}
 }
+
+// A key asks what it is, wherever the host has mounted that.
+func ExampleHandler_Self() {
+	keys, err := apikey.New(apikey.NewMemoryStore(), apikey.Config{Prefix: "paym"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	issued, err := keys.Create(context.Background(), apikey.Spec{
+		Name: "CI", Type: "admin", Permissions: scope.MustParseSet("users.view"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	api, err := keyapi.New(keys, keyapi.Config{
+		Path:  "/api/v1/admin/api-keys",
+		Actor: func(r *http.Request) (apikey.Actor, error) { return keys.ActorOf(r.Context(), issued.Key.ID) },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/whoami", api.Self())
+
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("GET", "/api/whoami", nil))
+	var self struct {
+		Data struct {
+			Name, Type  string
+			Permissions []string
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &self); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(w.Code, self.Data.Name, self.Data.Type, self.Data.Permissions)
+	// Output: 200 CI admin [users.view]
+}
