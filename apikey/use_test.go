@@ -119,7 +119,7 @@ func TestDeniedByStateIsCounted(t *testing.T) {
 func TestFloodOnOneKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const rounds, each, goroutines = 10, 2_500, 4
+		const rounds, each, goroutines = 10, 25_000, 4
 		s, m := newScribe(t)
 		issued := apikeytest.Key(t, m)
 		for round := range rounds {
