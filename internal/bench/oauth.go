@@ -19,7 +19,7 @@ func tokenCases() []ratio.Case {
 	app := fixture.NewApp("able")
 	tokens := make([]string, count)
 	for i := range tokens {
-		tokens[i] = fixture.Member(app.Ask([]byte("grant_type=client_credentials&scope=profile")), "access_token")
+		tokens[i] = string(fixture.Member(app.Ask([]byte("grant_type=client_credentials&scope=profile")), "access_token"))
 	}
 	for i, joined := 0, strings.Join(tokens, ""); i < count; i++ { // one after the other, as fixture.Secrets are
 		tokens[i], joined = joined[:len(tokens[i])], joined[len(tokens[i]):]
@@ -54,7 +54,7 @@ func issueFigures(o ratio.Options) []ratio.Figure {
 		{Name: "oauth/a refresh", Limit: 5, Measure: func() float64 {
 			app := fixture.NewApp("able")
 			token := fixture.Member(app.Ask([]byte("grant_type=password&username=ada&password=x")), "refresh_token")
-			body := []byte("grant_type=refresh_token&refresh_token=" + token)
+			body := append([]byte("grant_type=refresh_token&refresh_token="), token...)
 			return multiple(o, func() {
 				copy(body[len(body)-len(token):], fixture.Member(app.Ask(body), "refresh_token"))
 			}, slices.Clone(body))
@@ -62,16 +62,15 @@ func issueFigures(o ratio.Options) []ratio.Figure {
 	}
 }
 
-// multiple returns how many times as long as the floor the work takes.
+// multiple returns how much more processor time than the floor the work takes,
+// on average: what is stored makes work for the garbage collector, too.
 func multiple(o ratio.Options, work func(), refused []byte) float64 {
+	o.Clock = ratio.CPU
 	unable, tokens := fixture.NewApp("unable"), new(floor.Tokens)
 	took := ratio.Turns(o, times(work), times(func() { unable.Ask(refused) }), times(func() {
 		textSink = tokens.Issue("able", "profile", 15*time.Minute)
 	}))
-	for i := range took[0] {
-		took[0][i] -= took[1][i]
-	}
-	return ratio.Ratio(took[0], took[2])
+	return (ratio.Mean(took[0]) - ratio.Mean(took[1])) / ratio.Mean(took[2])
 }
 
 func times(work func()) func(n int) {

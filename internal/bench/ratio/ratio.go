@@ -55,6 +55,9 @@ func (r Result) OK() bool {
 type Options struct {
 	Samples int
 	Sample  time.Duration
+
+	// Clock says how much time was taken so far. Nil: as much as has passed.
+	Clock func() time.Duration
 }
 
 // Measure runs one case: both sides in turns.

@@ -16,34 +16,43 @@ func Turns(o Options, works ...func(n int)) [][]float64 {
 	if o.Sample == 0 {
 		o.Sample = 4 * time.Millisecond
 	}
+	if o.Clock == nil {
+		o.Clock = passed()
+	}
 	counts := make([]int, len(works))
 	samples := make([][]float64, len(works))
 	for i, work := range works {
-		counts[i] = calibrate(work, o.Sample)
+		counts[i] = calibrate(work, o)
 	}
 	for round := range o.Samples {
 		for i := range works {
 			i = (i + round) % len(works)
-			samples[i] = append(samples[i], sample(works[i], counts[i]))
+			samples[i] = append(samples[i], sample(works[i], counts[i], o))
 		}
 	}
 	return samples
 }
 
-func calibrate(f func(int), want time.Duration) int {
+// passed returns the clock of the time that has passed.
+func passed() func() time.Duration {
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
+}
+
+func calibrate(f func(int), o Options) int {
 	for n := 1; ; n *= 2 {
-		start := time.Now()
+		start := o.Clock()
 		f(n)
-		if took := time.Since(start); took >= want/2 {
-			return max(1, int(float64(n)*float64(want)/float64(took)))
+		if took := o.Clock() - start; took >= o.Sample/2 {
+			return max(1, int(float64(n)*float64(o.Sample)/float64(took)))
 		}
 	}
 }
 
-func sample(f func(int), n int) float64 {
-	start := time.Now()
+func sample(f func(int), n int, o Options) float64 {
+	start := o.Clock()
 	f(n)
-	return float64(time.Since(start).Nanoseconds()) / float64(n)
+	return float64((o.Clock() - start).Nanoseconds()) / float64(n)
 }
 
 // Ratio returns the median of the ratios of neighbouring samples.
@@ -61,13 +70,23 @@ func Median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
+// Mean returns the average of v, for what does not take the same time each time:
+// a garbage collection now and then belongs to those who make the garbage.
+func Mean(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
+	}
+	return sum / float64(len(v))
+}
+
 // Allocated is what one operation allocates.
 type Allocated struct{ Count, Bytes float64 }
 
 // Allocs counts like testing.AllocsPerRun, whole allocations only.
 func Allocs(f func(n int)) Allocated {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	n := min(1000, calibrate(f, 100*time.Millisecond)) // what is slow is not needed often
+	n := min(1000, calibrate(f, Options{Sample: 100 * time.Millisecond, Clock: passed()})) // what is slow is not needed often
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	f(n)
