@@ -41,13 +41,11 @@ func (e *entry) now() Credential {
 
 func (e *entry) isSpent() bool { return e.spent.Load() != nil }
 
-// A heldGrant is a grant, read without a lock, and the hashes of what was
-// issued for it.
+// A heldGrant is a grant, read without a lock.
 type heldGrant struct {
 	grant     Grant // never changes, not even when it is revoked
 	revokedAt atomic.Pointer[time.Time]
-	hashes    []Hash
-	few       [2]Hash // where hashes begin
+	issued    int // how many credentials are there
 }
 
 // now returns the grant as it is at present.
@@ -76,7 +74,6 @@ func (s *MemoryStore) CreateGrant(ctx context.Context, g Grant, first ...Credent
 		return ErrExists
 	}
 	held := &heldGrant{grant: g.clone()}
-	held.hashes = held.few[:0]
 	if !g.RevokedAt.IsZero() {
 		at := g.RevokedAt
 		held.revokedAt.Store(&at)
@@ -186,18 +183,15 @@ func (s *MemoryStore) DeleteExpired(ctx context.Context, before time.Time, limit
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	deleted := 0
-	for _, held := range s.grants {
-		held.hashes = slices.DeleteFunc(held.hashes, func(h Hash) bool {
-			if deleted >= limit || !s.byHash.Load(h).credential.ExpiresAt.Before(before) {
-				return false
-			}
-			s.byHash.Delete(h)
+	for e := range s.byHash.All() {
+		if deleted < limit && e.credential.ExpiresAt.Before(before) {
+			s.byHash.Delete(e.credential.Hash)
+			e.held.issued--
 			deleted++
-			return true
-		})
+		}
 	}
 	s.grants = slices.DeleteFunc(s.grants, func(held *heldGrant) bool {
-		if deleted >= limit || len(held.hashes) > 0 || !held.grant.ExpiresAt.Before(before) {
+		if deleted >= limit || held.issued > 0 || !held.grant.ExpiresAt.Before(before) {
 			return false
 		}
 		deleted++
@@ -240,6 +234,6 @@ func (s *MemoryStore) add(held *heldGrant, credentials []Credential) {
 			e.spent.Store(&Spent{Attempt: c.Attempt, At: c.SpentAt})
 		}
 		s.byHash.Store(e.credential.Hash, e)
-		held.hashes = append(held.hashes, e.credential.Hash)
+		held.issued++
 	}
 }

@@ -3,6 +3,7 @@ package hashmap
 
 import (
 	"encoding/binary"
+	"iter"
 	"sync/atomic"
 )
 
@@ -81,6 +82,23 @@ func (m *Map[V]) Delete(key [32]byte) {
 	if s, before := t.find(&key); before != nil && before != t.deleted {
 		s.value.Store(t.deleted)
 		m.count--
+	}
+}
+
+// All yields what is stored, in no order. Meanwhile entries may be deleted, and
+// nothing else be changed.
+func (m *Map[V]) All() iter.Seq[*V] {
+	return func(yield func(*V) bool) {
+		t := m.table.Load()
+		if t == nil {
+			return
+		}
+		for i := range t.slots {
+			value := t.slots[i].value.Load()
+			if value != nil && value != t.deleted && !yield(value) {
+				return
+			}
+		}
 	}
 }
 

@@ -43,6 +43,24 @@ func TestAgreesWithAMap(t *testing.T) {
 	for i := range 400 {
 		require.Same(t, model[key(i)], m.Load(key(i)))
 	}
+	stored := map[*int]bool{}
+	for v := range m.All() {
+		stored[v] = true
+	}
+	require.Len(t, stored, len(model))
+	for k, v := range model {
+		require.True(t, stored[v])
+		for range m.All() { // until the first one
+			m.Delete(k)
+			break
+		}
+	}
+	for range m.All() {
+		t.Error("something is left")
+	}
+	for range new(hashmap.Map[int]).All() {
+		t.Error("there was nothing")
+	}
 }
 
 // What is in the map all the time is found all the time, whatever happens to
