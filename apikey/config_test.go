@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,6 +32,11 @@ func TestConfigFaults(t *testing.T) {
 		"a type with a capital":    {apikey.Config{Prefix: "p", Types: []string{"Admin"}}, `type "Admin"`},
 		"a type too long":          {apikey.Config{Prefix: "p", Types: []string{strings.Repeat("t", 33)}}, `type "ttt`},
 		"a type with a space":      {apikey.Config{Prefix: "p", Types: []string{"a b"}}, `type "a b"`},
+		"a TTL of days":            {apikey.Config{Prefix: "p", CacheTTL: 25 * time.Hour}, "cache TTL 25h0m0s: at most 24h0m0s"},
+		"a size below zero":        {apikey.Config{Prefix: "p", CacheSize: -1}, "cache size -1: want 1 to 100000000, or 0 for 100000"},
+		"a size beyond all":        {apikey.Config{Prefix: "p", CacheSize: 100_000_001}, "cache size 100000001"},
+		"loads below zero":         {apikey.Config{Prefix: "p", MaxLoads: -1}, "-1 loads at most: want 1 or more, or 0 for 64"},
+		"a nil pointer as a feed":  {apikey.Config{Prefix: "p", Feed: (*apikey.MemoryStore)(nil)}, "Config.Feed is a nil pointer"},
 		"the zero foreign format":  {foreign(apikey.ForeignFormat{}), `foreign format ""`},
 		"a foreign length of zero": {foreign(apikey.ForeignFormat{Prefix: "X", Alphabet: hexDigits}), "length 0"},
 		"a foreign length below zero": {

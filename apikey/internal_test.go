@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,4 +30,25 @@ func TestRotationWithTheSameHint(t *testing.T) {
 	require.Equal(t, k, r.Key)
 	_, err = m.Verify(t.Context(), issued.Secret.Reveal())
 	require.ErrorIs(t, err, ErrInvalid)
+}
+
+// The sets that are shared are bounded in number; those in use stay.
+func TestSharedSetsAreBounded(t *testing.T) {
+	t.Parallel()
+	var s sets
+	own := func(i int) scope.Set { return scope.MustParseSet(fmt.Sprint("users.view", i), "orders.view") }
+	same := func(a, b scope.Set) bool { return fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b) }
+	inUse, once := s.shared(own(0)), s.shared(own(1))
+	for i := range 5 * maxSharedSets {
+		set := s.shared(own(i))
+		require.True(t, set.Equal(own(i)))
+		if i%1000 == 0 {
+			require.True(t, same(inUse, s.shared(own(0))))
+		}
+		if len(s.young)+len(s.aged) > 2*maxSharedSets {
+			t.Fatal("too many")
+		}
+	}
+	require.False(t, same(once, s.shared(own(1))), "nobody asked for it")
+	require.True(t, s.shared(scope.Set{}).IsEmpty())
 }
