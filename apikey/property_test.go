@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -257,16 +258,22 @@ func TestNobodyGetsMoreAtOnce(t *testing.T) {
 			mu.Unlock()
 		}
 		var all sync.WaitGroup
+		var over atomic.Bool
 		for i := range uint64(4) {
 			all.Go(func() {
 				th := &thief{house: h, rng: rand.New(rand.NewPCG(seed, i)), limit: first.Key, done: map[string]int{}}
-				for range 150 {
+				for i := 0; i < 150 || !over.Load(); i++ {
 					steal(th)
 				}
 			})
 		}
 		all.Go(func() {
-			for i := range 60 {
+			enough := func() bool { // a busy machine may take longer to steal something
+				mu.Lock()
+				defer mu.Unlock()
+				return len(loot) > 5
+			}
+			for i := 0; i < 60 || (i < 5000 && !enough()); i++ {
 				_, err := h.Update(t.Context(), first.Key.ID, 0, func(s *apikey.Spec) {
 					*s = first.Key.Spec()
 					if i%3 == 0 {
@@ -276,6 +283,7 @@ func TestNobodyGetsMoreAtOnce(t *testing.T) {
 				require.NoError(t, err)
 				time.Sleep(time.Millisecond)
 			}
+			over.Store(true)
 			require.NoError(t, h.Revoke(t.Context(), first.Key.ID, descendants))
 		})
 		all.Wait()
