@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
+	"math"
 	"mime"
 	"net/http"
 	"slices"
@@ -25,11 +27,14 @@ type api struct {
 }
 
 func (a api) list(w http.ResponseWriter, r *http.Request) {
-	a.page(w, r, func(rec record) bool { return rec.Type == a.res.name })
+	a.page(w, r, func(ctx context.Context, from, limit int) ([]record, int, error) {
+		return a.db.page(ctx, a.res.name, from, limit)
+	})
 }
 
-// page answers with those of the matching records that the query asks for.
-func (a api) page(w http.ResponseWriter, r *http.Request, match func(record) bool) {
+// page answers with the part of some records that the query asks for, and with
+// how many there are.
+func (a api) page(w http.ResponseWriter, r *http.Request, read func(ctx context.Context, from, limit int) ([]record, int, error)) {
 	wrong, query := faults{}, r.URL.Query()
 	page, err := strconv.Atoi(cmp.Or(strings.Join(query["page"], " and "), "1")) // two are no number
 	if err != nil || page < 1 {
@@ -43,19 +48,25 @@ func (a api) page(w http.ResponseWriter, r *http.Request, match func(record) boo
 		fail(w, http.StatusUnprocessableEntity, "validation_failed", "The given data is not valid.", wrong)
 		return
 	}
-	all := a.db.find(match)
-	from := min(min(page-1, len(all))*perPage, len(all)) // the inner min: no overflow
-	records := all[from:min(from+perPage, len(all))]
-	a.answer(w, r, http.StatusOK, values{"data": records, "meta": values{"page": page, "per_page": perPage, "total": len(all)}}, records)
+	from := min(page-1, math.MaxInt32) * perPage // which is as good as any page behind the last
+	records, total, err := read(r.Context(), from, perPage)
+	if err != nil {
+		broken(w, r, err)
+		return
+	}
+	a.answer(w, r, http.StatusOK, values{"data": records, "meta": values{"page": page, "per_page": perPage, "total": total}}, records)
 }
 
 func (a api) get(w http.ResponseWriter, r *http.Request) {
-	found := a.db.find(is(a.res.name, r.PathValue("id")))
-	if len(found) == 0 {
+	found, err := a.db.get(r.Context(), a.res.name, r.PathValue("id"))
+	switch {
+	case err != nil:
+		broken(w, r, err)
+	case len(found) == 0:
 		notFound(w, r)
-		return
+	default:
+		a.answer(w, r, http.StatusOK, values{"data": found[0]}, found)
 	}
-	a.answer(w, r, http.StatusOK, values{"data": found[0]}, found)
 }
 
 func (a api) save(w http.ResponseWriter, r *http.Request) {
@@ -63,8 +74,10 @@ func (a api) save(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	rec, wrong, found := a.db.save(a.res, r.PathValue("id"), sent)
+	rec, wrong, found, err := a.db.save(r.Context(), a.res, r.PathValue("id"), sent)
 	switch {
+	case err != nil:
+		broken(w, r, err)
 	case !found:
 		notFound(w, r)
 	case len(wrong) > 0:
@@ -79,7 +92,12 @@ func (a api) save(w http.ResponseWriter, r *http.Request) {
 
 func (a api) remove(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	if !a.db.remove(a.res.name, id) {
+	found, err := a.db.remove(r.Context(), a.res.name, id)
+	if err != nil {
+		broken(w, r, err)
+		return
+	}
+	if !found {
 		notFound(w, r)
 		return
 	}
@@ -96,15 +114,32 @@ func (a api) remove(w http.ResponseWriter, r *http.Request) {
 // Guard knows which of that the caller may see.
 func (a api) answer(w http.ResponseWriter, r *http.Request, status int, document values, records []record) {
 	if includes := middleware.IncludesFrom(r.Context()); len(includes) > 0 {
-		document["included"] = a.db.find(func(other record) bool {
-			return slices.ContainsFunc(includes, func(include string) bool {
-				return other.Type+".view" == a.res.relations[include] && slices.ContainsFunc(records, func(rec record) bool {
-					return rec.Attributes[include+"_id"] == other.ID || other.Attributes[foreignKey(rec.Type)] == rec.ID
-				})
-			})
-		})
+		included, err := a.included(r.Context(), includes, records)
+		if err != nil {
+			broken(w, r, err)
+			return
+		}
+		document["included"] = included
 	}
 	respond(w, status, document)
+}
+
+// included returns the records that are related to these, each once.
+func (a api) included(ctx context.Context, includes []string, records []record) ([]record, error) {
+	related := []record{}
+	for _, include := range includes {
+		name := strings.TrimSuffix(a.res.relations[include], ".view")
+		found, err := a.db.find(ctx, name, func(other record) bool {
+			return slices.ContainsFunc(records, func(rec record) bool {
+				return rec.Attributes[include+"_id"] == other.ID || other.Attributes[foreignKey(rec.Type)] == rec.ID
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+		related = append(related, found...)
+	}
+	return related, nil
 }
 
 // readObject returns what a request carries, or answers what is wrong with it.
@@ -142,6 +177,14 @@ func repeats(object []byte) bool {
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
 	fail(w, http.StatusNotFound, "not_found", "There is nothing here.", nil)
+}
+
+// broken answers a request that the database did not. What it said is for the
+// log.
+func broken(w http.ResponseWriter, r *http.Request, err error) {
+	slog.ErrorContext(r.Context(), "database", "error", err)
+	w.Header().Set("Retry-After", "1")
+	fail(w, http.StatusServiceUnavailable, "unavailable", "Try again later.", nil)
 }
 
 // fail answers in the shape that the Guard's rejections have.

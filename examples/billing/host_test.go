@@ -54,11 +54,12 @@ type reply struct {
 func start(t *testing.T, args ...string) *host {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "credentials.json")
+	db := filepath.Join(t.TempDir(), "billing.db")
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	var stdout, stderr bytes.Buffer
 	go func() {
-		ended <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-credentials", file}, args...), &stdout, &stderr)
+		ended <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-db", db, "-credentials", file}, args...), &stdout, &stderr)
 	}()
 	h := newHost(t, waitForCredentials(t, file, ended))
 	t.Cleanup(func() {

@@ -123,12 +123,19 @@ func TestIncludedRecordsAreTheRightOnes(t *testing.T) {
 }
 
 func TestDemoData(t *testing.T) {
-	db, expected := newDatabase(), 0
+	db, err := openDatabase(t.Context(), "memory:")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	require.NoError(t, db.demoRecords(t.Context()))
+	expected, there := 0, 0
 	for _, res := range resources() {
 		expected += len(res.demo)
 		require.NotEmpty(t, res.demo)
+		found, err := db.find(t.Context(), res.name, all)
+		require.NoError(t, err)
+		there += len(found)
 	}
-	require.Len(t, db.records, expected, "none was refused")
+	require.Equal(t, expected, there, "none was refused")
 }
 
 func TestCatalogue(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,20 +33,58 @@ func build(t *testing.T) string {
 type process struct {
 	command *exec.Cmd
 	ended   chan error
-	output  *bytes.Buffer
+	output  *output
 	host    *host
 }
 
 func launch(t *testing.T, binary, file string, args ...string) *process {
 	t.Helper()
-	p := &process{ended: make(chan error, 1), output: new(bytes.Buffer)}
+	db := filepath.Join(t.TempDir(), "billing.db")
+	p := command(t, binary, file, append([]string{"-db", db}, args...)...)
+	p.host = newHost(t, waitForCredentials(t, file, p.ended))
+	return p
+}
+
+// command starts the program.
+func command(t *testing.T, binary, file string, args ...string) *process {
+	t.Helper()
+	p := &process{ended: make(chan error, 1), output: new(output)}
 	p.command = exec.CommandContext(context.Background(), binary, append([]string{"-credentials", file}, args...)...)
 	p.command.Stdout, p.command.Stderr = p.output, p.output
 	require.NoError(t, p.command.Start())
 	t.Cleanup(func() { _ = p.command.Process.Kill() })
 	go func() { p.ended <- p.command.Wait() }()
-	p.host = newHost(t, waitForCredentials(t, file, p.ended))
 	return p
+}
+
+// address waits until the program says where it listens.
+func (p *process) address(t *testing.T) (base string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, rest, _ := strings.Cut(p.output.String(), "Billing listens at ")
+		var complete bool
+		base, _, complete = strings.Cut(rest, "\n")
+		return complete
+	}, 40*time.Second, 10*time.Millisecond, "%v", p.output)
+	return base
+}
+
+// output is what a process writes, and may be read meanwhile.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // end sends a signal and returns after how long the program ended with status 0.
@@ -87,7 +126,7 @@ func TestProgram(t *testing.T) {
 
 	// A second one on the same port fails, names it, and leaves the file alone.
 	address := strings.TrimPrefix(p.host.base, "http://")
-	out, err := exec.CommandContext(t.Context(), binary, "-addr", address, "-credentials", file).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), binary, "-addr", address, "-db", filepath.Join(t.TempDir(), "b.db"), "-credentials", file).CombinedOutput()
 	requireStatus(t, err, 2)
 	require.Contains(t, string(out), address)
 	require.NotContains(t, string(out), "paym_")
@@ -144,11 +183,14 @@ func TestCommandLine(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"-db", "postgres://user:hunter2@localhost/billing"}, "only memory:"},
-		{[]string{"-db", "billing.db"}, "only memory:"},
-		{[]string{"-db", ""}, "only memory:"},
+		{[]string{"-db", "postgres://user:hunter2@127.0.0.1:1/billing"}, "-db: the postgres database does not answer"},
+		{[]string{"-db", "mysql://user:hunter2@127.0.0.1:1/billing"}, "-db: the mysql database does not answer"},
+		{[]string{"-db", "redis://user:hunter2@localhost"}, "-db: database redis://...: want"},
+		{[]string{"-db", filepath.Join(folder, "nowhere", "billing.db")}, "-db: the sqlite database does not answer"},
+		{[]string{"-db", ""}, "-db: no database is named"},
+		{[]string{"-cache-ttl", "0s"}, "-cache-ttl 0s"},
 		{[]string{"-nonsense"}, "-nonsense"},
-		{[]string{"stray"}, "no arguments"},
+		{[]string{"postgres://user:hunter2@localhost/billing"}, "no arguments"},
 		{[]string{"-addr", "nonsense"}, "nonsense: missing port"},
 		{[]string{"-addr", "192.0.2.1:8080"}, `-base-url: oauth: issuer "http://192.0.2.1:8080": must be https`},
 		{[]string{"-addr", "127.0.0.1:0", "-base-url", "http://billing.example.com"}, "-base-url: "},
@@ -158,7 +200,8 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"-addr", "127.0.0.1:0", "-credentials", filepath.Join(folder, "taken")}, filepath.Join(folder, "taken")},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		out, err := exec.CommandContext(ctx, binary, c.args...).CombinedOutput()
+		args := append([]string{"-db", "memory:"}, c.args...) // the last -db counts
+		out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput()
 		cancel()
 		requireStatus(t, err, 2)
 		require.Contains(t, string(out), c.says)

@@ -1,5 +1,5 @@
 // Command billing is a small billing service in the manner of Paymenter, with
-// Latchwork in front of its API and all its data in memory:
+// Latchwork in front of its API and everything in one database:
 //
 //	go run -C examples ./billing
 package main
@@ -22,7 +22,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) { // who is stopped early has no mistake
 		fmt.Fprintln(os.Stderr, "billing:", err)
 		os.Exit(2)
 	}
@@ -32,15 +33,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("billing", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	base := flags.String("base-url", "", "`URL` of the service for its clients, and the issuer of tokens (default http:// and the address)")
-	db := flags.String("db", "memory:", "`database`; only memory: exists so far")
+	name := flags.String("db", "billing.db", "`database`: the path of an SQLite file, postgres://user:password@host/name, mysql://user:password@host/name, or memory:")
 	file := flags.String("credentials", "", "`file` to write the first credentials to")
 	loginBurst := flags.Int("login-burst", 5, "wrong passwords for one account that are tolerated at once; 0: any `number`, of client secrets, too")
+	cacheTTL := flags.Duration("cache-ttl", 5*time.Second, "how long a key may be used without asking the database; what changes is in effect here at once, and on other hosts after a second, or after this `time` if it is less")
 	failureBurst := flags.Int("failure-burst", 20, "requests with a credential that is no good that one address may send at once; 0: any `number`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 || *db != "memory:" { // not repeated here: it may hold a password
-		return errors.New("-db: only memory: exists so far, and there are no arguments")
+	if flags.NArg() > 0 {
+		return errors.New("there are no arguments, only flags") // not repeated here: one may hold a password
+	}
+	if *cacheTTL <= 0 {
+		return fmt.Errorf("-cache-ttl %v: must be more than nothing", *cacheTTL)
 	}
 	if *loginBurst < 0 || *failureBurst < 0 {
 		return fmt.Errorf("-login-burst %d, -failure-burst %d: neither is negative", *loginBurst, *failureBurst)
@@ -53,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	var listener net.Listener
 	listen := func() (err error) {
-		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", *addr)
+		listener, err = new(net.ListenConfig).Listen(context.WithoutCancel(ctx), "tcp", *addr)
 		return err
 	}
 	if strings.HasSuffix(*addr, ":0") { // which port that is, only listening tells
@@ -68,7 +73,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	shown, service, err := newService(ctx, strings.TrimSuffix(*base, "/"), bursts{*loginBurst, *failureBurst})
+	db, err := openDatabase(ctx, *name)
+	if err != nil {
+		return fmt.Errorf("-db: %w", err)
+	}
+	defer func() { _ = db.Close() }() // everything is committed
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	service, err := newService(serving, db, strings.TrimSuffix(*base, "/"), bursts{*loginBurst, *failureBurst}, *cacheTTL)
 	if err != nil {
 		return err
 	}
@@ -77,16 +89,52 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return errors.Join(fmt.Errorf("%s is in use", *addr), other.Close()) // and perhaps the file, too
 		}
 	}
-	if err := writeCredentials(*file, shown); err != nil {
-		return fmt.Errorf("credentials file %s: %w", *file, err)
-	}
-	if listener == nil {
-		if err := listen(); err != nil {
-			return err
+	shown, err := firstStart(ctx, db, service, *base, *file, func() error {
+		if listener == nil {
+			return listen()
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(stdout, `Billing listens at %[1]s
-The admin key, which is not shown again: %[2]s
+	fmt.Fprintf(stdout, "Billing listens at %s\n", strings.TrimSuffix(*base, "/"))
+	if shown.APIKey == "" {
+		fmt.Fprintln(stdout, "Its database was set up before: the first credentials were shown then.")
+	} else {
+		show(stdout, shown)
+	}
+	return serve(ctx, listener, service)
+}
+
+// firstStart listens and, if the database is new, fills it before that, writes
+// the credentials file, and returns what is in it. What fails can be done again.
+func firstStart(ctx context.Context, db *database, s service, base, file string, listen func() error) (shown credentials, err error) {
+	isNew, err := db.claim(ctx)
+	if err != nil || !isNew {
+		return shown, errors.Join(err, listen())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.release(context.WithoutCancel(ctx)))
+		}
+	}()
+	if shown, err = s.fill(ctx); err != nil {
+		return shown, err
+	}
+	shown.BaseURL = strings.TrimSuffix(base, "/")
+	if err := writeCredentials(file, shown); err != nil {
+		return shown, fmt.Errorf("credentials file %s: %w", file, err)
+	}
+	if err := listen(); err != nil {
+		return shown, err
+	}
+	return shown, db.finish(context.WithoutCancel(ctx)) // they were shown
+}
+
+// show tells what lets somebody in.
+func show(w io.Writer, shown credentials) {
+	fmt.Fprintf(w, `The admin key, which is not shown again: %[2]s
 
   curl -H 'Authorization: Bearer %[2]s' '%[1]s/api/v1/admin/users?include=orders,services'
   curl -H 'Authorization: Bearer %[2]s' -H 'Content-Type: application/json' -d '{"name":"CI","type":"admin","permissions":["users.view"]}' %[1]s/api/v1/admin/api-keys
@@ -102,7 +150,6 @@ on a desktop: %[9]s
 `, shown.BaseURL, shown.APIKey, shown.User.Username, shown.User.Password,
 		shown.Clients["first_party"].ID, shown.Clients["first_party"].Secret,
 		shown.Clients["web"].ID, shown.Clients["web"].Secret, shown.Clients["public"].ID)
-	return serve(ctx, listener, service)
 }
 
 // urlOf returns where a server that listens at an address is found on this machine.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/latchwork/latchwork/middleware"
@@ -9,7 +10,11 @@ import (
 // me answers whom the token speaks for.
 func (a api) me(w http.ResponseWriter, r *http.Request) {
 	caller, _ := middleware.PrincipalFrom(r.Context())
-	found := a.db.find(is("users", caller.Subject))
+	found, err := a.db.get(r.Context(), "users", caller.Subject)
+	if err != nil {
+		broken(w, r, err)
+		return
+	}
 	if len(found) == 0 { // deleted since the Guard let the request through
 		w.Header().Set("WWW-Authenticate", `Bearer realm="api", error="invalid_token"`)
 		fail(w, http.StatusUnauthorized, middleware.CodeInvalidToken, "The credential is not valid.", nil)
@@ -25,5 +30,9 @@ func (a api) me(w http.ResponseWriter, r *http.Request) {
 // myInvoices answers with those of whom the token speaks for.
 func (a api) myInvoices(w http.ResponseWriter, r *http.Request) {
 	caller, _ := middleware.PrincipalFrom(r.Context())
-	a.page(w, r, func(rec record) bool { return rec.Type == "invoices" && rec.Attributes["user_id"] == caller.Subject })
+	a.page(w, r, func(ctx context.Context, from, limit int) ([]record, int, error) {
+		mine, err := a.db.find(ctx, "invoices", func(rec record) bool { return rec.Attributes["user_id"] == caller.Subject })
+		from = min(from, len(mine))
+		return mine[from:min(from+limit, len(mine))], len(mine), err
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/apikey/keyapi"
@@ -22,45 +23,46 @@ const adminPath = "/api/v1/admin/"
 // bursts are how many failures are tolerated at once, any number if it is 0.
 type bursts struct{ login, failure int }
 
-// A service is the whole API, and what is to be done when it has ended.
+// A service is the whole API, how a new database is filled, and what is to be
+// done when the context of the service has ended.
 type service struct {
 	http.Handler
 
+	fill  func(context.Context) (credentials, error)
 	close func(context.Context) error
 }
 
-// newService returns the first credentials, and the service.
-func newService(ctx context.Context, baseURL string, tolerated bursts) (shown credentials, s service, err error) {
+// newService returns the service on a database.
+func newService(ctx context.Context, db *database, baseURL string, tolerated bursts, cacheTTL time.Duration) (s service, err error) {
 	permissions, err := catalogue()
 	if err != nil {
-		return shown, s, err
+		return s, err
 	}
-	store := apikey.NewMemoryStore()
-	keys, err := apikey.New(store, apikey.Config{Prefix: "paym", Catalog: permissions, Activity: store, Logger: slog.Default()})
+	keys, err := apikey.New(db.keys, apikey.Config{
+		Prefix: "paym", Catalog: permissions, Activity: db.keys, Feed: db.keys, CacheTTL: cacheTTL, Logger: slog.Default(),
+	})
 	if err != nil {
-		return shown, s, err
+		return s, err
 	}
 	passwords, err := password.New(password.Config{})
 	if err != nil {
-		return shown, s, err
+		return s, err
 	}
-	db := newDatabase()
 	pages, err := newSite(baseURL, db)
 	if err != nil {
-		return shown, s, err
+		return s, err
 	}
 	cfg, err := tokenConfig(baseURL, db, passwords, pages, tolerated.login)
 	if err != nil {
-		return shown, s, err
+		return s, err
 	}
-	grants := oauth.NewMemoryStore()
-	clients, err := oauth.NewClients(oauth.NewMemoryClients(), grants, oauth.ClientsConfig{Scopes: cfg.Scopes})
+	clients, err := oauth.NewClients(db.oauth, db.oauth, oauth.ClientsConfig{Scopes: cfg.Scopes})
 	if err != nil {
-		return shown, s, err
+		return s, err
 	}
-	tokens, err := oauth.New(grants, clients, cfg)
+	tokens, err := oauth.New(db.oauth, clients, cfg)
 	if err != nil {
-		return shown, s, fmt.Errorf("-base-url: %w", err)
+		return s, fmt.Errorf("-base-url: %w", err)
 	}
 	guard, err := middleware.New(middleware.Config{
 		Credentials: []middleware.Authenticator{middleware.Keys(keys), middleware.Tokens(tokens)},
@@ -68,13 +70,13 @@ func newService(ctx context.Context, baseURL string, tolerated bursts) (shown cr
 		FailureBurst: tolerated.failure, ResourceMetadata: tokens.ResourceMetadata,
 	})
 	if err != nil {
-		return shown, s, err
+		return s, err
 	}
 	management, err := keyapi.New(keys, keyapi.Config{
 		Path: adminPath + "api-keys", Actor: middleware.KeyActor(keys), Logger: slog.Default(),
 	})
 	if err != nil {
-		return shown, s, err
+		return s, err
 	}
 	mux := http.NewServeMux()
 	for _, res := range resources() {
@@ -88,20 +90,19 @@ func newService(ctx context.Context, baseURL string, tolerated bursts) (shown cr
 	mux.Handle("/api/me/invoices", guard.RequireScope("invoices")(methods{"GET": own.myInvoices, "HEAD": own.myInvoices}))
 	mux.HandleFunc("/", notFound)
 
-	admin, err := keys.Create(ctx, apikey.Spec{Name: "Admin", Type: "admin", Permissions: scope.MustParseSet("*")})
-	if err != nil {
-		return shown, s, err
+	if err := keys.Watch(ctx); err != nil { // what other hosts change
+		return s, err
 	}
-	user, err := db.demoUser(ctx, passwords)
-	if err != nil {
-		return shown, s, err
-	}
-	secrets, err := demoClients(ctx, clients)
-	stop := func(ctx context.Context) error {
-		pages.close()
-		return keys.Close(ctx)
-	}
-	return credentials{BaseURL: baseURL, APIKey: admin.Secret.Reveal(), User: user, Clients: secrets}, service{mux, stop}, err
+	tidied := db.tidy(ctx)
+	return service{
+		Handler: mux,
+		fill:    func(ctx context.Context) (credentials, error) { return db.fill(ctx, keys, clients, passwords) },
+		close: func(ctx context.Context) error {
+			err := keys.Close(ctx)
+			<-tidied
+			return err
+		},
+	}, nil
 }
 
 func catalogue() (*scope.Catalog, error) {

@@ -29,6 +29,7 @@ type site struct {
 
 func newSite(baseURL string, db *database) (*site, error) {
 	s := &site{sessions: scs.New(), db: db}
+	s.sessions.Store, s.sessions.HashTokenInStore = sessionStore{db}, true
 	s.sessions.Cookie.Name = "billing_session"
 	s.sessions.Cookie.Secure = strings.HasPrefix(baseURL, "https:")
 	s.sessions.Lifetime, s.sessions.IdleTimeout = 12*time.Hour, time.Hour
@@ -57,8 +58,12 @@ func (s *site) who(r *http.Request) (string, bool) {
 }
 
 // name returns what a user signs in with.
-func (s *site) name(_ *http.Request, subject string) string {
-	if found := s.db.find(is("users", subject)); len(found) > 0 {
+func (s *site) name(r *http.Request, subject string) string {
+	found, err := s.db.get(r.Context(), "users", subject)
+	if err != nil {
+		slog.ErrorContext(r.Context(), "user", "error", err)
+	}
+	if len(found) > 0 {
 		return fmt.Sprint(found[0].Attributes["email"])
 	}
 	return ""
@@ -88,11 +93,4 @@ func (s *site) mount(mux *http.ServeMux, tokens *oauth.Server) {
 		s.pages.Error(w, r, &oauth.Error{Status: http.StatusForbidden, Description: "The form came from another page than ours."})
 	}))
 	mux.Handle(appsPath, s.sessions.LoadAndSave(own.Handler(apps{s, tokens})))
-}
-
-// close ends what the sessions run in the background.
-func (s *site) close() {
-	if stopper, ok := s.sessions.Store.(interface{ StopCleanup() }); ok {
-		stopper.StopCleanup()
-	}
 }
