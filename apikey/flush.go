@@ -41,6 +41,7 @@ func (u *uses) take() []Use {
 		u.timer = nil
 	}
 	for at, t := range u.open {
+		t.holder.tally.CompareAndSwap(t, nil) // a key that is cached, and not used any more, is not to hold on to it
 		use := t.close()
 		if old, waits := u.failed[at]; waits {
 			use = merge(old, use)

@@ -1,7 +1,6 @@
 package apikey
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -42,15 +41,17 @@ func (m *Manager) RecordUse(v Verified, addr netip.Addr, outcome Outcome) {
 // a request adds to one number and seldom writes more.
 type tally struct {
 	keyID  string
+	holder *loaded   // the last one that points here; uses.mu guards it
 	date   time.Time // midnight, at which the day begins
 	ending int64     // when it ends, in nanoseconds since 1970
 
 	counts [outcomes]atomic.Uint32
-	last   atomic.Int64  // when the key was last used, in the same unit; 0: not
-	from   atomic.Uint64 // from where, see mark
+	last   atomic.Int64               // when the key was last used, in the same unit; only with addr
+	addr   atomic.Pointer[netip.Addr] // from where; nil: it was not used
 
-	mu   sync.Mutex // for writing these two, and for addr
-	addr netip.Addr
+	mu    sync.Mutex    // for writing these two, and for the rest
+	addrs [2]netip.Addr // the first of them, so that few cost no allocation; each is written once
+	known int           // how many of them there are
 }
 
 const (
@@ -58,16 +59,10 @@ const (
 	// late that it was in vain.
 	closed = 1 << 31
 
-	// moment is how much later than the last use another one from the same
-	// address must be to replace it.
+	// moment is how much later than the last use another one must be to
+	// replace it, unless it comes from another address and that is cheap.
 	moment = int64(time.Millisecond)
 )
-
-// mark tells addresses apart, but for a few.
-func mark(addr netip.Addr) uint64 {
-	b := addr.As16()
-	return binary.LittleEndian.Uint64(b[:8])*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[8:])
-}
 
 // count counts an outcome, and reports false after close.
 func (t *tally) count(at int64, addr netip.Addr, outcome Outcome) bool {
@@ -79,18 +74,46 @@ func (t *tally) count(at int64, addr netip.Addr, outcome Outcome) bool {
 
 // touch moves the last use to an instant that is not earlier.
 func (t *tally) touch(at int64, addr netip.Addr) {
-	from := mark(addr)
-	if last := t.last.Load(); last != 0 && at < last+moment && (at < last || from == t.from.Load()) {
+	last, from := t.last.Load(), t.addr.Load()
+	if from != nil && at < last+moment && (at < last || *from == addr) {
 		return
 	}
 	if !t.mu.TryLock() {
 		return // somebody else is here at the same moment
 	}
 	defer t.mu.Unlock()
-	if last := t.last.Load(); last == 0 || at >= last {
-		t.last.Store(at)
-		t.from.Store(from)
-		t.addr = addr
+	last, from = t.last.Load(), t.addr.Load()
+	switch {
+	case from != nil && at < last:
+		return
+	case from == nil || *from != addr:
+		if from = t.intern(addr, from == nil || at >= last+moment); from == nil {
+			return
+		}
+		t.addr.Store(from)
+	}
+	t.last.Store(at)
+}
+
+// intern returns where an address stands that will not change any more, or nil if
+// that would cost an allocation and must not. It wants the lock.
+func (t *tally) intern(addr netip.Addr, allocate bool) *netip.Addr {
+	for i := range t.known {
+		if t.addrs[i] == addr {
+			return &t.addrs[i]
+		}
+	}
+	switch {
+	case t.known < len(t.addrs):
+		t.addrs[t.known] = addr
+		t.known++
+		return &t.addrs[t.known-1]
+	case allocate:
+		kept := new(netip.Addr) // addr itself would be on the heap in all cases
+		*kept = addr
+		return kept
+	default:
+		return nil
 	}
 }
 
@@ -98,9 +121,9 @@ func (t *tally) touch(at int64, addr netip.Addr) {
 func (t *tally) lastUse() LastUse {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	use := LastUse{KeyID: t.keyID, Addr: t.addr}
-	if last := t.last.Load(); last != 0 {
-		use.At = time.Unix(0, last).UTC().Truncate(time.Microsecond)
+	use := LastUse{KeyID: t.keyID}
+	if from := t.addr.Load(); from != nil {
+		use.At, use.Addr = time.Unix(0, t.last.Load()).UTC().Truncate(time.Microsecond), *from
 	}
 	return use
 }

@@ -226,6 +226,14 @@ func TestRecordUseDoesNotAllocate(t *testing.T) {
 	addr := netip.MustParseAddr("2001:db8::1")
 	m.RecordUse(v, addr, apikey.Allowed)
 	require.Zero(t, testing.AllocsPerRun(100_000, func() { m.RecordUse(v, addr, apikey.Allowed) }))
+	addrs := []netip.Addr{addr, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), {}}
+	for _, many := range [][]netip.Addr{addrs[:2], addrs} { // in turn, as through load balancers
+		i := 0
+		require.Zero(t, testing.AllocsPerRun(100_000, func() {
+			m.RecordUse(v, many[i%len(many)], apikey.Allowed)
+			i++
+		}))
+	}
 	require.NoError(t, m.Close(t.Context()))
 }
 

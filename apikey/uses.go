@@ -121,6 +121,7 @@ func (u *uses) tally(k *loaded, instant int64) *tally {
 		u.flushSoon(flushInterval)
 	}
 	k.tally.Store(t)
+	t.holder = k
 	return t
 }
 

@@ -136,6 +136,28 @@ func TestUsesAreFlushedEveryTenSeconds(t *testing.T) {
 	})
 }
 
+// A key that stays in the cache does not keep what was flushed.
+func TestFlushedTalliesAreForgotten(t *testing.T) {
+	t.Parallel()
+	l := new(ledger)
+	u, b := collect(l)
+	k := keyOf(1)
+	for range 3 {
+		u.record(k, 0, address(1), Allowed)
+		require.NotNil(t, k.tally.Load())
+		require.NoError(t, u.flush(t.Context()))
+		require.Nil(t, k.tally.Load())
+	}
+	again := keyOf(1) // the same key, read anew
+	u.record(k, 0, address(1), Allowed)
+	u.record(again, 0, address(1), Allowed)
+	require.NoError(t, u.flush(t.Context()))
+	require.Nil(t, again.tally.Load())
+	u.record(k, 0, address(1), Allowed)
+	end(t, u, b)
+	require.Equal(t, Counts{Allowed: 6}, l.sum())
+}
+
 // What was counted is recorded or dropped, once, whatever happens at the same
 // time.
 func TestNoUseIsLostOrCountedTwice(t *testing.T) {
@@ -231,6 +253,17 @@ func TestLastUseIsTheLatest(t *testing.T) {
 		u.record(k, 0, netip.Addr{}, Allowed)
 		require.Equal(t, LastUse{KeyID: "key 1", At: time.Now().UTC()}, u.waiting("key 1"), "not known from where")
 		require.Equal(t, LastUse{}, u.waiting("key 2"))
+		for n := range 10 { // many addresses in one moment: one of them
+			u.record(k, 0, address(10+n), Allowed)
+		}
+		require.Equal(t, time.Now().UTC(), u.waiting("key 1").At)
+		time.Sleep(time.Duration(moment))
+		for n := range 10 {
+			u.record(k, 0, address(10+n), Allowed)
+		}
+		require.Equal(t, LastUse{KeyID: "key 1", At: time.Now().UTC(), Addr: address(10)}, u.waiting("key 1"), "the first after that")
+		time.Sleep(time.Second)
+		u.record(k, 0, netip.Addr{}, Allowed)
 		end(t, u, b)
 		require.Equal(t, LastUse{KeyID: "key 1", At: time.Now().UTC()}, l.last["key 1"])
 	})
