@@ -8,8 +8,14 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"log/slog"
+	"net/netip"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,7 +39,7 @@ func canaryForms(canary string) []string {
 	}
 	return []string{
 		canary, canary[:8], hex.EncodeToString([]byte(canary[:8])), strings.ToUpper(hex.EncodeToString([]byte(canary[:8]))),
-		strings.Join(numbers, " "), strings.Join(numbers, ","), strings.Join(hexes, ", "),
+		strings.Join(numbers, " "), strings.Join(numbers, ","), strings.Join(hexes, ", "), fmt.Sprintf("% x", canary[:8]),
 	}
 }
 
@@ -126,6 +132,34 @@ func walk(v reflect.Value, w *strings.Builder, seen map[uintptr]bool, depth int)
 	}
 }
 
+// exportedTypes returns the names of all types that the package exports, but for
+// interfaces.
+func exportedTypes(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	var names []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.IsExported() {
+				if _, isInterface := spec.Type.(*ast.InterfaceType); !isInterface {
+					names = append(names, spec.Name.Name)
+				}
+			}
+			_, isFunc := n.(*ast.FuncDecl)
+			return !isFunc
+		})
+	}
+	return names
+}
+
+// Every exported type is printed in every way, after a secret went through all
+// that could have kept it.
 func TestNothingPrintsSecrets(t *testing.T) {
 	t.Parallel()
 	const pepperKey = "CanaryOfThePepper0123456789abcdef"
@@ -137,19 +171,68 @@ func TestNothingPrintsSecrets(t *testing.T) {
 
 	cfg := apikey.Config{Prefix: "paym", Peppers: []apikey.Pepper{apikey.NewPepper("p1", []byte(pepperKey))}}
 	record := h.record(t, issued.Key.ID)
+	v := h.opens(t, issued.Secret, issued.Key.ID)
+	h.opens(t, issued.Secret, issued.Key.ID) // from the cache
+	h.deniesText(t, issued.Secret.Reveal()+"x", apikey.ErrInvalid)
+	for outcome := range apikey.DeniedRequest + 1 {
+		h.RecordUse(v, netip.MustParseAddr("192.0.2.1"), outcome)
+	}
+	last, err := h.LastUsed(t.Context(), issued.Key)
+	require.NoError(t, err)
+	peppering, err := h.PepperHashes(t.Context(), apikey.Page{})
+	require.NoError(t, err)
+	_, refused := h.Create(t.Context(), apikey.Spec{})
+	var specError *apikey.SpecError
+	require.ErrorAs(t, refused, &specError)
+	_, exceeded := h.As(apikey.Actor{ID: "x"}).Create(t.Context(), spec())
+	var exceedsError *apikey.ExceedsError
+	require.ErrorAs(t, exceeded, &exceedsError)
+	h.spy.Fail(errors.New("boom"))
+	failed := h.RevokeLeaked(t.Context(), issued.Secret)
+	h.spy.Fail(nil)
+	leaked := h.RevokeLeaked(t.Context(), issued.Secret, apikey.NewSecret(issued.Secret.Reveal()+"x"))
+	require.Equal(t, apikey.LeakRevoked, leaked[0].Status)
+	require.NoError(t, h.Close(t.Context()))
+	days, err := h.Usage(t.Context(), issued.Key.ID, 1)
+	require.NoError(t, err)
+	require.Len(t, days, 1)
 	events, err := h.Events(t.Context(), issued.Key.ID, apikey.Page{})
 	require.NoError(t, err)
-	v := h.opens(t, issued.Secret, issued.Key.ID)
-	for name, value := range map[string]any{
+	_, cursor, err := h.store.Changes(t.Context(), "")
+	require.NoError(t, err)
+	changed, _, err := h.store.Changes(t.Context(), "0")
+	require.NoError(t, err)
+	metadata, err := apikey.NewMetadata(map[string]string{"plan": "gold"})
+	require.NoError(t, err)
+
+	values := map[string]any{
 		"Secret": issued.Secret, "*Secret": &issued.Secret, "Issued": issued, "*Issued": &issued,
 		"Pepper": cfg.Peppers[0], "*Pepper": &cfg.Peppers[0], "[]Pepper": cfg.Peppers, "Config": cfg, "*Config": &cfg,
-		"Record": record, "Key": issued.Key, "Events": events, "Verified": v, "Manager": h.Manager, "Delegate": h.As(actor()),
+		"Record": record, "SecretHash": record.Secrets, "Hash": record.Secrets[0].Hash, "Key": issued.Key, "Spec": issued.Key.Spec(),
+		"Metadata": metadata, "State": h.State(issued.Key), "Query": apikey.Query{Search: issued.Key.Hint}, "Page": apikey.Page{Before: issued.Key.ID},
+		"Verified": v, "Manager": h.Manager, "MemoryStore": h.store, "Delegate": h.As(actor()), "Actor": actor(), "Ceiling": actor().Ceiling,
+		"Event": events, "EventKind": events[0].Kind, "FieldChange": events[0].Changes, "Change": changed, "Cursor": cursor,
+		"Use": apikey.Use{KeyID: issued.Key.ID, Day: days[0]}, "LastUse": last, "Day": days, "Counts": days[0].Counts, "Outcome": apikey.Allowed,
+		"Stats": h.Stats(), "Denied": h.Stats().Denied, "Peppering": peppering, "Leak": append(leaked, failed...), "LeakStatus": leaked[0].Status,
+		"RevokeOptions": apikey.RevokeOptions{Reason: apikey.ReasonLeaked}, "ForeignFormat": apikey.Paymenter(),
+		"SpecError": specError, "FieldError": specError.Fields, "ExceedsError": exceedsError, "Excess": exceedsError.Exceeded,
 		"hidden": hidden{
 			inner: issued, secret: issued.Secret, pepper: cfg.Peppers[0], issued: issued,
 			list: []apikey.Secret{issued.Secret}, table: map[string]*apikey.Issued{"x": &issued},
 		},
 		"map": map[apikey.State]any{"x": issued.Secret, "y": cfg},
-	} {
+	}
+	for printer, text := range printed(struct{ shown string }{canary}) { // or nothing would be proved
+		if !slices.Contains([]string{"json", "xml", "gob", "%T", "%p", "%d", "%t", "%U", "%o", "slog json"}, printer) {
+			require.Condition(t, func() bool {
+				return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
+			}, "%s: %s", printer, text)
+		}
+	}
+	for _, name := range exportedTypes(t) {
+		require.Contains(t, values, name, "a type that nobody has printed")
+	}
+	for name, value := range values {
 		for printer, text := range printed(value) {
 			require.True(t, utf8.ValidString(text) || printer == "gob" || printer == "reflection", "%s %s", name, printer)
 			for _, form := range forms {
