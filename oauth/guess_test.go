@@ -87,6 +87,58 @@ func TestRightPasswordsAtOnce(t *testing.T) {
 	})
 }
 
+// A right password forgets those that were wrong before it, and not those that
+// turn out to be wrong after it.
+func TestRightPasswordAmongWrongOnes(t *testing.T) {
+	limited(t, func(t *testing.T, h *house) {
+		const home = "192.0.2.1"
+		requireTokens(t, h.from(home, "first", byLogin))
+		requireError(t, h.from(home, "first", login("ada", "wrong")), 400, "invalid_grant")
+		var verified atomic.Int64
+		h.tap.do(func(call string) error {
+			if call == "Passwords.Verify" {
+				time.Sleep(time.Duration(verified.Add(1)) * 10 * time.Millisecond) // the first is the first to end
+			}
+			return nil
+		})
+		var done sync.WaitGroup
+		done.Go(func() { requireTokens(t, h.from(home, "first", byLogin)) })
+		synctest.Wait()
+		for range 3 {
+			done.Go(func() { requireError(t, h.from(home, "first", login("ada", "wrong")), 400, "invalid_grant") })
+		}
+		done.Wait()
+		for range 2 {
+			requireError(t, h.from(home, "first", login("ada", "wrong")), 400, "invalid_grant")
+		}
+		requireLater(t, h.from(home, "first", byLogin), 30*time.Second)
+	})
+}
+
+// Nobody waits for others if that would be in vain.
+func TestNoWaitingInVain(t *testing.T) {
+	limited(t, func(t *testing.T, h *house) {
+		for i := range 20 {
+			requireError(t, h.from(host(9), "app", login(fmt.Sprint("name", i), "wrong")), 400, "invalid_grant")
+		}
+		h.tap.do(func(call string) error {
+			if call == "Passwords.Verify" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		var slow sync.WaitGroup
+		for i := range 5 {
+			slow.Go(func() { requireTokens(t, h.from(host(i), "app", byLogin)) })
+		}
+		synctest.Wait()
+		start := time.Now()
+		requireError(t, h.from(host(9), "app", byLogin), 429, "too_many_requests")
+		require.Zero(t, time.Since(start))
+		slow.Wait()
+	})
+}
+
 // Who cannot wait any longer learns nothing.
 func TestPatience(t *testing.T) {
 	limited(t, func(t *testing.T, h *house) {
@@ -192,6 +244,15 @@ func TestUndecidedGuesses(t *testing.T) {
 // were shorter.
 func TestRetryAfterIsRight(t *testing.T) {
 	limited(t, func(t *testing.T, h *house) {
+		for i := range 5 {
+			requireError(t, h.from(host(i), "app", login("eve", "wrong")), 400, "invalid_grant")
+		}
+		time.Sleep(29 * time.Second)
+		for i := range 20 {
+			requireError(t, h.from(host(9), "app", login(fmt.Sprint("name", i), "wrong")), 400, "invalid_grant")
+		}
+		requireLater(t, h.from(host(8), "app", login("eve", "wrong")), time.Second)
+		requireLater(t, h.from(host(9), "app", login("eve", "wrong")), 3*time.Second) // of both, the longer
 		names := []string{"ada", "nobody", "bob"}
 		for i := range 400 {
 			name, client := names[i%7%3], []string{"first", "app"}[i%5%2]

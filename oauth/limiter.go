@@ -58,7 +58,7 @@ type reservation struct {
 	of      *shared
 	budgets []Budget // as those of a guess
 	count   int
-	made    bool
+	made    bool // unless the Limiter failed
 }
 
 func (s *shared) reservation(a attempt, name string, count int) *reservation {
@@ -112,7 +112,7 @@ func (r *reservation) reserve(ctx context.Context) (time.Duration, error) {
 	defer cancel()
 	wait, err := r.of.limiter.Reserve(asking, r.budgets[:r.count])
 	if err == nil {
-		r.made = wait <= 0
+		r.made = true
 		return max(0, wait), nil
 	}
 	if gone := ctx.Err(); gone != nil {

@@ -23,6 +23,9 @@ type ledger struct {
 }
 
 func (l *ledger) begin(ctx context.Context, call string, budgets ...oauth.Budget) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	before := l.before
 	l.mu.Unlock()
@@ -112,11 +115,13 @@ func TestReq063_TwoServersWithALimiter(t *testing.T) {
 			requireError(t, []*house{a, b}[i%2].from(host(i), "first", login("ada", "wrong")), 400, "invalid_grant")
 		}
 		a.tap.do(nil)
-		for _, h := range []*house{a, b} {
-			requireLater(t, h.from(host(6), "first", byLogin), 13*time.Second) // as the Limiter says
+		for i := range 20 {
+			requireLater(t, []*house{a, b}[i%2].from(host(6), "first", byLogin), 13*time.Second) // as the Limiter says
 		}
 		require.Empty(t, a.tap.since("Users", "Passwords"))
 		require.Equal(t, oauth.EventLoginThrottled, a.kinds()[len(a.kinds())-1])
+		clear(shared.counts)                                // as time does
+		requireTokens(t, a.from(host(6), "first", byLogin)) // what was refused has cost nothing here
 	}, sharing(shared))
 }
 
@@ -161,6 +166,10 @@ func TestReq063_WhatTheLimiterIsTold(t *testing.T) {
 		for _, key := range keys {
 			require.Regexp(t, `^[0-9A-Za-z_-]{43}$`, key)
 		}
+		shared.keys = nil
+		h.from("1.2.3.4", "app", login("name1", right)) // "name1" and "1.2.3.4", "name" and "11.2.3.4"
+		h.from("11.2.3.4", "app", login("name", right))
+		require.Len(t, slices.Compact(slices.Sorted(slices.Values(shared.keys))), 10)
 		other := new(ledger)
 		h = newHouse(t, sharing(other), func(c *oauth.Config) { c.LimiterKey = oauth.NewSecret(strings.Repeat("x", 32)) })
 		h.as("app", byLogin)

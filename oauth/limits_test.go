@@ -93,7 +93,8 @@ func TestReq060_WhoSignedInLately(t *testing.T) {
 	limited(t, func(t *testing.T, h *house) {
 		requireTokens(t, h.from(home, "first", byLogin))
 		attack := func() {
-			for i := 0; h.from(host(i), "app", login("ada", "wrong")).Code == 400; i++ {
+			for i := range 6 {
+				h.from(host(i), "app", login("ada", "wrong"))
 			}
 		}
 		attack()
@@ -132,6 +133,8 @@ func TestReq060_GuessesFromWhereSomebodySignedIn(t *testing.T) {
 // hour, however many addresses they come from.
 func TestReq060_WhoDoesNotGiveUp(t *testing.T) {
 	limited(t, func(t *testing.T, h *house) {
+		const home = "192.0.2.1"
+		requireTokens(t, h.from(home, "app", byLogin))
 		guesses := 0
 		for start := time.Now(); time.Since(start) < 24*time.Hour; {
 			a := h.from(host(guesses), "app", login("ada", "wrong"))
@@ -144,6 +147,9 @@ func TestReq060_WhoDoesNotGiveUp(t *testing.T) {
 			time.Sleep(time.Duration(wait) * time.Second)
 		}
 		require.InDelta(t, 100+24*4, guesses, 2)
+		requireError(t, h.from(host(guesses), "app", login("ada", "wrong")), 400, "invalid_grant")
+		requireLater(t, h.from(host(guesses), "app", byLogin), 15*time.Minute)
+		requireTokens(t, h.from(home, "app", byLogin)) // who is not kept out
 	})
 }
 
@@ -209,6 +215,7 @@ func TestReq061_UnknownAddress(t *testing.T) {
 		requireError(t, try(proxy, "", "ada"), 429, "too_many_requests")
 		requireError(t, try("@", "nonsense", "ada"), 429, "too_many_requests")
 		requireTokens(t, try(other, "nonsense", "ada"))
+		requireTokens(t, try(other, "", "ada"))
 		requireTokens(t, try(proxy, "192.0.2.1", "ada"))
 		require.Equal(t, "10.0.0.1", h.events[0].ClientAddr.String())
 	}, func(c *oauth.Config) { c.ClientAddr = unreadable })

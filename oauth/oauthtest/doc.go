@@ -1,6 +1,6 @@
-// Package oauthtest proves that a store keeps the contract of [oauth.Store] or
-// [oauth.ClientRegistry], and has a server and fakes for the tests of services
-// that use tokens.
+// Package oauthtest proves that a store keeps the contract of [oauth.Store],
+// [oauth.ClientRegistry] or [oauth.Limiter], and has a server and fakes for the
+// tests of services that use tokens.
 //
 // Whoever protects handlers with access tokens makes them in one line:
 //
@@ -18,5 +18,6 @@
 //		})
 //	}
 //
-// and whoever keeps clients somewhere runs [TestClients].
+// Whoever keeps clients somewhere runs [TestClients], and whoever counts wrong
+// passwords for several nodes runs [TestLimiter].
 package oauthtest

@@ -35,3 +35,18 @@ func CheckOnlyClients(ctx context.Context, name string, open func() (ClientBacke
 	only := slices.DeleteFunc(clientChecks(), func(c checkOf[*clientTrial]) bool { return c.name != name })
 	return checkAll(ctx, only, opening(open, ClientBackend.trial), checkTimeout)
 }
+
+// LimiterCheckNames returns the names of all checks of limiters.
+func LimiterCheckNames() []string {
+	var names []string
+	for _, c := range limiterChecks() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// CheckOnlyLimiter is CheckLimiter with one check.
+func CheckOnlyLimiter(ctx context.Context, name string, open func() (LimiterBackend, error)) error {
+	only := slices.DeleteFunc(limiterChecks(), func(c checkOf[*limiterTrial]) bool { return c.name != name })
+	return checkAll(ctx, only, opening(open, LimiterBackend.trial), checkTimeout)
+}
