@@ -13,8 +13,13 @@ import (
 	"github.com/latchwork/latchwork/scope"
 )
 
-// revocations is how often somebody revokes a key meanwhile.
-const revocations = 10 * time.Millisecond
+const (
+	// revocations is how often somebody revokes a key meanwhile.
+	revocations = 10 * time.Millisecond
+
+	// scalingSample has several of them.
+	scalingSample = 100 * time.Millisecond
+)
 
 // scalingCases hold what a second core is worth: the time of a verification on
 // two cores against one, so that 1.8 times the throughput is a ratio of
@@ -22,7 +27,7 @@ const revocations = 10 * time.Millisecond
 // floor, which shares nothing that changes, says what the machine can give.
 func scalingCases() []ratio.Case {
 	cases := []ratio.Case{
-		{Name: "two cores/floor, 1,000 keys", MaxAllocs: -1, Prepare: func() (subject, reference func(n int)) {
+		{Name: "two cores/floor, 1,000 keys", MaxAllocs: -1, Sample: scalingSample, Prepare: func() (subject, reference func(n int)) {
 			secrets := fixture.Secrets(1000)
 			keys := floor.NewKeys(floor.Key{}, fixture.Shuffled(secrets)...)
 			return onCores(secrets, func(secret string) { keys.Verify(secret) }, nil)
@@ -38,7 +43,7 @@ func scalingCases() []ratio.Case {
 
 func scalingCase(name string, n int, limit float64) ratio.Case {
 	return ratio.Case{
-		Name: name, Limit: limit, MaxAllocs: -1, Sample: 100 * time.Millisecond,
+		Name: name, Limit: limit, MaxAllocs: -1, Sample: scalingSample,
 		Prepare: func() (subject, reference func(n int)) {
 			store := apikey.NewMemoryStore()
 			manager := fixture.Must(apikey.New(store, apikey.Config{Prefix: fixture.Prefix, Activity: store}))

@@ -49,3 +49,16 @@ func loopbackLine(results []loopback.Result) string {
 	return fmt.Sprintf("| CPU time of a server for a request over HTTP, times that without authentication | %.2f | %s |\n",
 		ratio.Ratio(results[1].CPU, results[0].CPU), strings.Join(others, ", "))
 }
+
+// noise is by how much the CPU times of two like chains may differ here.
+const noise = 0.03
+
+// behindLoopback names the chains that cost a server less than ours does.
+func behindLoopback(results []loopback.Result) (cheaper []string) {
+	for i, c := range chains() {
+		if r := results[i+1]; !c.yardstick && ratio.Ratio(r.CPU, results[1].CPU) < 1-noise {
+			cheaper = append(cheaper, c.name+" over HTTP")
+		}
+	}
+	return cheaper
+}

@@ -97,6 +97,7 @@ func measure(w io.Writer, only string, o ratio.Options, rounds int) (report, err
 			return r, err
 		}
 		loopbackMarkdown(w, results)
+		r.faster = append(r.faster, behindLoopback(results)...)
 		r.lines = append(r.lines, loopbackLine(results))
 	}
 	return r, nil

@@ -46,6 +46,19 @@ func TestLoopback(t *testing.T) {
 	require.Contains(t, loopbackLine(results), "echo key-auth ")
 }
 
+func TestBehindLoopback(t *testing.T) {
+	results := []loopback.Result{{CPU: []float64{100}}}
+	for range chains() {
+		results = append(results, loopback.Result{CPU: []float64{110}})
+	}
+	require.Empty(t, behindLoopback(results))
+	results[2].CPU[0] = 100 // what is by hand may be
+	results[3].CPU[0] = 108 // cannot be told apart
+	require.Empty(t, behindLoopback(results))
+	results[4].CPU[0] = 100
+	require.Equal(t, []string{chains()[3].name + " over HTTP"}, behindLoopback(results))
+}
+
 func sleep(d time.Duration) func(n int) {
 	return func(n int) { time.Sleep(time.Duration(n) * d) }
 }
