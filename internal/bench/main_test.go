@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -41,9 +42,12 @@ func TestCases(t *testing.T) {
 	}
 }
 
+// The figures are numbers. In so few samples the difference of two of them can
+// even be negative.
 func TestIssueFigures(t *testing.T) {
 	for _, f := range issueFigures(ratio.Options{Samples: 3, Sample: time.Millisecond}) {
-		require.Positive(t, f.Measure(), f.Name)
+		v := f.Measure()
+		require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%s: %v", f.Name, v)
 	}
 }
 
