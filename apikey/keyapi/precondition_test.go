@@ -52,6 +52,7 @@ func TestIfMatch(t *testing.T) {
 		{[]string{`If-Match: "3""4"`}, false},
 		{[]string{`If-Match: "3" "4"`}, false},
 		{[]string{`If-Match: "3", 4`}, false},
+		{[]string{`If-Match: 4", "3"`}, false},
 		{[]string{`If-Match: "3", *`}, false},
 		{[]string{`If-Match: *, "3"`}, false},
 		{[]string{`If-Match: "3", "a b"`}, false},
