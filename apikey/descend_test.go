@@ -94,6 +94,27 @@ func TestRevokeManyDescendants(t *testing.T) {
 	}
 }
 
+// A key that revokes itself with all that it created is dead before the first of
+// them is, and takes them along all the same.
+func TestRevokeItselfWithDescendants(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	root, stranger := h.issue(t), h.issue(t)
+	child := h.child(t, root.Key.ID)
+	grandchild := h.child(t, child.Key.ID)
+	before := h.child(t, root.Key.ID)
+	require.NoError(t, h.Revoke(t.Context(), before.Key.ID, apikey.RevokeOptions{Reason: "before"}))
+	// Revoked, and beyond the ceiling: in nobody's way.
+	h.plant(t, before.Key.ID, func(r *apikey.Record) { r.Key.Permissions = set("*") })
+
+	require.NoError(t, h.acts(t, root.Key.ID).Revoke(t.Context(), root.Key.ID, descendants))
+	for _, dead := range []apikey.Issued{root, child, grandchild} {
+		h.denies(t, dead.Secret, apikey.ErrRevoked)
+	}
+	require.Equal(t, "before", h.key(t, before.Key.ID).RevokedReason)
+	h.opens(t, stranger.Secret, stranger.Key.ID)
+}
+
 // If one of them is out of reach, nothing at all is revoked.
 func TestRevokeDescendantOutOfReach(t *testing.T) {
 	t.Parallel()

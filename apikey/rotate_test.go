@@ -202,6 +202,40 @@ func TestRotateWhileTheStoreGoesDown(t *testing.T) {
 	h.opens(t, issued.Secret, child.Key.ID)
 }
 
+// Who loses the right between the change and its answer does not learn the new
+// secret.
+func TestRotateWhileTheRightIsLost(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lose func(*apikey.Record)
+		want func(error) bool
+	}{
+		"revoked":  {func(r *apikey.Record) { r.Key.RevokedAt = r.Key.CreatedAt }, isNoActor},
+		"disabled": {func(r *apikey.Record) { r.Key.Enabled = false }, isNoActor},
+		"expired":  {func(r *apikey.Record) { r.Key.ExpiresAt = r.Key.CreatedAt }, isNoActor},
+		"cut down": {func(r *apikey.Record) { r.Key.Permissions = set("orders.*") }, func(err error) bool { return errors.As(err, new(*apikey.ExceedsError)) }},
+	} {
+		var h *house
+		var parent apikey.Issued
+		h = newHouse(t, func(cfg *apikey.Config) {
+			cfg.OnEvent = func(e apikey.Event) {
+				if e.Kind == apikey.Rotated {
+					h.plant(t, parent.Key.ID, c.lose)
+				}
+			}
+		})
+		parent = h.issue(t, func(s *apikey.Spec) { s.Permissions = set("*") })
+		child := h.child(t, parent.Key.ID)
+		issued, err := h.acts(t, parent.Key.ID).Rotate(t.Context(), child.Key.ID, 0, 0)
+		require.Error(t, err, name)
+		require.True(t, c.want(err), "%s: %v", name, err)
+		require.Equal(t, apikey.Issued{}.Key, issued.Key, name)
+		require.Empty(t, issued.Secret.Reveal(), name)
+	}
+}
+
+func isNoActor(err error) bool { return errors.Is(err, apikey.ErrNoActor) }
+
 // race calls n times at once, and returns what succeeded and how many failed
 // with this error. No other error may come.
 func race[T any](t *testing.T, n int, late error, call func() (T, error)) (won []T, lost int) {
