@@ -130,12 +130,7 @@ func (d management) Revoke(ctx context.Context, id string, o RevokeOptions) erro
 	// All was judged above. The actor may be what was just revoked.
 	taker := d
 	taker.unbounded = true
-	return d.descend(ctx, id, func(k Key) error {
-		if !k.RevokedAt.IsZero() {
-			return nil // and perhaps out of reach
-		}
-		return taker.revoke(ctx, k.ID, o)
-	})
+	return d.descend(ctx, id, func(k Key) error { return taker.revoke(ctx, k.ID, o) })
 }
 
 func (d management) revoke(ctx context.Context, id string, o RevokeOptions) error {

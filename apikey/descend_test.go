@@ -115,6 +115,21 @@ func TestRevokeItselfWithDescendants(t *testing.T) {
 	h.opens(t, stranger.Secret, stranger.Key.ID)
 }
 
+// No Manager makes a circle of creators, but a database can hold one.
+func TestRevokeDescendantsInACircle(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	root := h.issue(t)
+	child := h.child(t, root.Key.ID)
+	grandchild := h.child(t, child.Key.ID)
+	h.plant(t, root.Key.ID, func(r *apikey.Record) { r.Key.CreatedBy = apikey.KeyActorID(grandchild.Key.ID) })
+	h.plant(t, child.Key.ID, func(r *apikey.Record) { r.Key.CreatedBy = apikey.KeyActorID(child.Key.ID) })
+	require.NoError(t, h.Revoke(t.Context(), child.Key.ID, descendants))
+	for _, dead := range []apikey.Issued{root, child, grandchild} {
+		h.denies(t, dead.Secret, apikey.ErrRevoked)
+	}
+}
+
 // If one of them is out of reach, nothing at all is revoked.
 func TestRevokeDescendantOutOfReach(t *testing.T) {
 	t.Parallel()
