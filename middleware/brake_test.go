@@ -125,6 +125,23 @@ func TestBrakeOnWhatWasGood(t *testing.T) {
 	})
 }
 
+// A key that the Manager has in its cache passes where it was never used before,
+// and nothing is read for it.
+func TestBrakeLetsThroughCachedKeys(t *testing.T) {
+	braked(t, func(t *testing.T, a *agency) {
+		cached, uncached := a.key("users.view"), a.key("users.view")
+		requirePass(t, a.from("192.0.2.2", cached))
+		a.exhaust("192.0.2.1")
+		reads := a.spy.Calls("Find")
+		requirePass(t, a.from("192.0.2.1", cached))
+		requireRejected(t, a.from("192.0.2.1", uncached), 429, "too_many_requests")
+		require.Equal(t, reads, a.spy.Calls("Find"))
+		time.Sleep(time.Minute) // longer than anything is cached; there is room again
+		a.exhaust("192.0.2.1")
+		requireRejected(t, a.from("192.0.2.1", cached), 429, "too_many_requests")
+	})
+}
+
 // remembering answers from memory, as a cache does, and never asks Admit.
 type remembering struct{ foreign }
 

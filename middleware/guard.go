@@ -101,8 +101,8 @@ type Config struct {
 	// address, or from one IPv6 network of 64 bits, and then one in each
 	// FailureEvery (zero: 3 seconds). Of those beyond that, no store is asked;
 	// the answer is 429. What a cache knows passes all the same, and so does
-	// what was good at the same address within the last 30 days. A key that
-	// is refused because of its address counts, too.
+	// what a store knew within the last 30 days when it came from the same
+	// address. A key that is refused because of its address counts, too.
 	//
 	// Nobody can guess a key or a token: this keeps those who try from a
 	// store, in 2 MiB of memory. Behind a proxy it needs ClientAddr, or
