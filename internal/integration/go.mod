@@ -11,6 +11,8 @@ require (
 	modernc.org/sqlite v1.59.0
 )
 
+require golang.org/x/oauth2 v0.36.0
+
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
