@@ -9,6 +9,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -32,6 +33,9 @@ func main() {
 	err := func() error {
 		if *serve != "" {
 			return loopback.Serve(loopbackChains(), *serve)
+		}
+		if *only != "" && *write != "" {
+			return errors.New("the short table has all jobs: -only and -write do not go together")
 		}
 		report, err := measure(os.Stdout, *only, ratio.Options{Samples: *samples, Sample: *sample}, *rounds)
 		if err == nil && *write != "" {

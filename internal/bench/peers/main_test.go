@@ -89,7 +89,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
-	for ns, want := range map[float64]string{4.567: "4.57 ns", 123.4: "123 ns", 1234: "1.23 µs", 56_789_000: "56.8 ms"} {
+	for ns, want := range map[float64]string{4.567: "4.57 ns", 123.4: "123 ns", 1234: "1.23 µs", 56_789_000: "56.8 ms", 1.02e9: "1.02 s"} {
 		require.Equal(t, want, duration(ns))
 	}
 }
