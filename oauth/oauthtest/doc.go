@@ -20,4 +20,8 @@
 //
 // Whoever keeps clients somewhere runs [TestClients], and whoever counts wrong
 // passwords for several nodes runs [TestLimiter].
+//
+// Whoever runs a server, of whatever make, tries it from outside with
+// [TestProtocol], or with [CheckProtocol], whose [Report] has a score for each
+// section of the requirements.
 package oauthtest

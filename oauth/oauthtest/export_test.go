@@ -50,3 +50,12 @@ func CheckOnlyLimiter(ctx context.Context, name string, open func() (LimiterBack
 	only := slices.DeleteFunc(limiterChecks(), func(c checkOf[*limiterTrial]) bool { return c.name != name })
 	return checkAll(ctx, only, opening(open, LimiterBackend.trial), checkTimeout)
 }
+
+// ProtocolNumbers returns the numbers of all requirements that are tried.
+func ProtocolNumbers() []int {
+	var numbers []int
+	for _, c := range protocolChecks() {
+		numbers = append(numbers, c.number)
+	}
+	return numbers
+}

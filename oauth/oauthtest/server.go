@@ -1,9 +1,11 @@
 package oauthtest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ type Server struct {
 	*oauth.Server
 
 	// TokenURL is the token endpoint's, on a loopback port, until the test
-	// ends.
+	// ends. The others are beside it, as Routes has them.
 	TokenURL string
 
 	// ClientID and ClientSecret are of a first-party client. It may use every
@@ -69,14 +71,21 @@ func NewServer(t testing.TB, cfg ...oauth.Config) *Server {
 	mux := http.NewServeMux()
 	listener := httptest.NewServer(mux)
 	t.Cleanup(listener.Close)
-	s.TokenURL = listener.URL + "/oauth/token"
 	if c.Issuer == "" {
 		c.Issuer = listener.URL
 	}
+	c.Paths.Token = cmp.Or(c.Paths.Token, "/oauth/token")
+	issuer, err := url.Parse(c.Issuer)
+	if err != nil {
+		t.Fatalf("oauthtest: new server: %v", err)
+	}
+	s.TokenURL = listener.URL + issuer.Path + c.Paths.Token
 	if err := s.start(t.Context(), c); err != nil {
 		t.Fatalf("oauthtest: new server: %v", err)
 	}
-	mux.Handle("/oauth/token", s.TokenHandler())
+	for path, handler := range s.Routes() {
+		mux.Handle(path, handler)
+	}
 	return s
 }
 
