@@ -42,7 +42,7 @@ func (u *uses) take() []Use {
 	}
 	for at, t := range u.open {
 		t.holder.tally.CompareAndSwap(t, nil) // a key that is cached, and not used any more, is not to hold on to it
-		use := t.close()
+		use := t.close(u.shut)
 		if old, waits := u.failed[at]; waits {
 			use = merge(old, use)
 		} else if len(u.failed) >= u.room {
@@ -52,6 +52,7 @@ func (u *uses) take() []Use {
 		u.failed[at] = use
 	}
 	clear(u.open)
+	u.wide.Store(0)
 	u.full.Store(false)
 	return slices.SortedFunc(maps.Values(u.failed), func(a, b Use) int {
 		return cmp.Or(strings.Compare(a.KeyID, b.KeyID), a.Day.Date.Compare(b.Day.Date))

@@ -30,11 +30,14 @@ type uses struct {
 	base   time.Time
 	offset atomic.Int64 // from base to the wall clock, in nanoseconds
 
+	wide    atomic.Int32  // tallies with stripes
 	full    atomic.Bool   // until the next flush
 	ended   atomic.Bool   // nothing is collected any more
 	dropped atomic.Uint64 // requests that are in no statistics
 
 	flushing chan struct{} // holds a token of the one who flushes
+
+	shut *stripes // for tallies that are closed
 
 	mu     sync.Mutex // guards what follows
 	open   map[keyDay]*tally
@@ -52,7 +55,7 @@ type keyDay struct {
 func newUses(activity Activity, clock func() time.Time, log *slog.Logger, b *background) *uses {
 	u := &uses{
 		activity: activity, room: maxTallies, log: log, background: b, clock: clock, base: time.Now().Add(-time.Hour),
-		flushing: make(chan struct{}, 1), open: map[keyDay]*tally{}, failed: map[keyDay]Use{},
+		flushing: make(chan struct{}, 1), shut: closedStripes(), open: map[keyDay]*tally{}, failed: map[keyDay]Use{},
 	}
 	u.setOffset()
 	return u
@@ -86,7 +89,7 @@ func (u *uses) record(k *loaded, at time.Duration, addr netip.Addr, outcome Outc
 	}
 	instant := u.instant(at)
 	t := k.tally.Load()
-	for t == nil || instant >= t.ending || !t.count(instant, addr, outcome) {
+	for t == nil || instant >= t.ending || !t.count(instant, addr, outcome, &u.wide) {
 		if u.ended.Load() {
 			return
 		}
@@ -116,7 +119,7 @@ func (u *uses) tally(k *loaded, instant int64) *tally {
 			u.flushSoon(0)
 			return nil
 		}
-		t = &tally{keyID: k.key.ID, date: date, ending: date.AddDate(0, 0, 1).UnixNano()}
+		t = &tally{keyID: k.key.ID, ending: date.AddDate(0, 0, 1).UnixNano()}
 		u.open[at] = t
 		u.flushSoon(flushInterval)
 	}

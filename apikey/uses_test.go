@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -158,11 +159,63 @@ func TestFlushedTalliesAreForgotten(t *testing.T) {
 	require.Equal(t, Counts{Allowed: 6}, l.sum())
 }
 
+// A key that several cores are busy with is counted in several places, and no
+// more such keys than there is room for.
+func TestStripes(t *testing.T) {
+	t.Parallel()
+	l := new(ledger)
+	u, b := collect(l)
+	k := keyOf(1)
+	u.record(k, 0, address(1), Allowed)
+	k.tally.Load().wide.Store(new(stripes))
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			u.record(k, 0, address(1), Allowed)
+			u.record(k, 0, address(1), DeniedType)
+		})
+	}
+	all.Wait()
+	open := k.tally.Load()
+	require.Equal(t, uint32(1), open.counts[Allowed].Load(), "what came before")
+	require.NoError(t, u.flush(t.Context()))
+	require.Equal(t, Counts{Allowed: 101, DeniedType: 100}, l.sum())
+
+	// Too late, with and without stripes.
+	require.False(t, open.count(u.instant(0), address(1), Allowed, &u.wide))
+	u.record(k, 0, address(1), Allowed)
+	narrow := k.tally.Load()
+	require.NoError(t, u.flush(t.Context()))
+	require.Same(t, u.shut, narrow.wide.Load())
+	require.False(t, narrow.count(u.instant(0), address(1), Allowed, &u.wide))
+	end(t, u, b)
+	require.Equal(t, Counts{Allowed: 102, DeniedType: 100}, l.sum())
+}
+
+// What every request reads does not lie beside what it writes.
+func TestLayoutOfTallies(t *testing.T) {
+	t.Parallel()
+	const line = 64
+	require.Zero(t, unsafe.Offsetof(tally{}.counts)%line)
+	require.Equal(t, unsafe.Offsetof(tally{}.counts)+line, unsafe.Sizeof(tally{}))
+	require.LessOrEqual(t, unsafe.Offsetof(tally{}.wide)+8, uintptr(line))
+	require.Equal(t, uintptr(2*line), unsafe.Sizeof(stripes{}[0]))
+}
+
 // What was counted is recorded or dropped, once, whatever happens at the same
 // time.
 func TestNoUseIsLostOrCountedTwice(t *testing.T) {
 	t.Parallel()
-	const goroutines, each, keys = 8, 20_000, 40
+	for name, keys := range map[string]int{"one hot key": 1, "many keys": 40} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testNoUseIsLost(t, keys)
+		})
+	}
+}
+
+func testNoUseIsLost(t *testing.T, keys int) {
+	const goroutines, each = 8, 20_000
 	l := new(ledger)
 	u, b := collect(l)
 	shared := make([]*loaded, keys)

@@ -31,7 +31,7 @@ func TestAddDoesNotAllocate(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { s.Add(0) }))
 }
 
-// Goroutines spread over the stripes, and each stays on its own.
+// Goroutines spread over the Stripes, and each stays on its own.
 func TestStripes(t *testing.T) {
 	t.Parallel()
 	const goroutines = 200
@@ -43,7 +43,7 @@ func TestStripes(t *testing.T) {
 		done.Go(func() {
 			begin.Done()
 			begin.Wait() // all of them have a stack at once
-			first, second := stripe(), stripe()
+			first, second := Stripe(), Stripe()
 			mu.Lock()
 			defer mu.Unlock()
 			used[first]++
@@ -54,9 +54,9 @@ func TestStripes(t *testing.T) {
 	}
 	done.Wait()
 	require.Zero(t, moved)
-	require.Greater(t, len(used), stripes/2)
+	require.Greater(t, len(used), Stripes/2)
 	for stripe := range used {
-		require.Less(t, stripe, uint64(stripes))
+		require.Less(t, stripe, uint64(Stripes))
 	}
 }
 
