@@ -2,6 +2,8 @@ package middleware
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"reflect"
@@ -128,6 +130,10 @@ func (b *binding) Value(key any) any {
 	}
 	return b.Context.Value(key)
 }
+
+// Format implements [fmt.Formatter] for every verb. Some of them make fmt follow
+// pointers, and behind those of a binding others are at work.
+func (*binding) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "middleware.binding") }
 
 func bindingFrom(ctx context.Context) *binding {
 	b, _ := ctx.Value(bindingKey{}).(*binding)
