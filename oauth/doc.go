@@ -1,15 +1,23 @@
 // Package oauth is an OAuth 2.0 authorization server to be embedded: it issues
 // opaque access and refresh tokens, verifies them, and revokes them at once.
 //
-// Start with [New], which makes a [Server], and [Server.TokenHandler]:
+// Start with [New], which makes a [Server], and [Server.Routes], which has its
+// endpoints; each is also a handler of its own, such as [Server.TokenHandler]:
 //
-//	server, err := oauth.New(oauth.NewMemoryStore(), clients, oauth.Config{
+//	store := oauth.NewMemoryStore()
+//	clients, err := oauth.NewClients(oauth.NewMemoryClients(), store, oauth.ClientsConfig{})
+//	server, err := oauth.New(store, clients, oauth.Config{
 //		Issuer: "https://billing.example", Prefix: "paym",
+//		Login: session.Subject, LoginURL: "/oauth/login", Consent: pages.Consent,
 //	})
-//	mux.Handle("/oauth/token", server.TokenHandler())
+//	for path, handler := range server.Routes() {
+//		mux.Handle(path, handler)
+//	}
 //	token, err := server.Verify(ctx, presented)
 //
-// In front of HTTP handlers, the package middleware does the verifying.
+// In front of HTTP handlers, the package middleware does the verifying. Users let
+// applications in at the authorization endpoint, which there is with
+// Config.Login; the package consent has the pages for it.
 //
 // # Records
 //
@@ -34,6 +42,13 @@
 // verifier can neither use it nor use it up. A code that its client presents a
 // second time revokes the grant, at the same moment too: of any number of
 // requests one gets tokens, and these are dead then.
+//
+// # Consent
+//
+// The ticket on a consent page is a credential, too: for one decision of one user
+// about one request. Its grant has a [Subject] of a kind of its own, so that it is
+// no access to anything. [Server.Applications] shows users what they have let in,
+// and [Server.RevokeApplication] takes it back.
 //
 // # Security considerations
 //
