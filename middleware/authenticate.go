@@ -111,32 +111,54 @@ func hasLeadingSpace(s string) bool {
 	return trimmed != s && trimmed != ""
 }
 
-// isToken reports whether s is a b64token of bearable length, or empty.
+// isToken reports whether s is a b64token of bearable length, or empty. It looks
+// at eight bytes in one step: one at a time, that takes as long as hashing them.
 func isToken(s string) bool {
 	if len(s) > maxCredential {
 		return false
 	}
-	end := len(s)
-	for end > 1 && s[end-1] == '=' {
-		end--
+	for len(s) > 1 && s[len(s)-1] == '=' {
+		s = s[:len(s)-1]
 	}
-	for i := range end {
-		if !isTokenByte(s[i]) {
-			return false
+	if len(s) < 8 {
+		for i := range len(s) {
+			if !isTokenByte(s[i]) {
+				return false
+			}
 		}
+		return true
 	}
-	return true
+	bad := strange(word(s[len(s)-8:]))
+	for ; len(s) > 8; s = s[8:] {
+		bad |= strange(word(s))
+	}
+	return bad == 0
 }
 
 // isTokenByte reports whether c may stand in a b64token before its padding:
-// letters, digits and -._~+/. Each of them is a bit of one of two words, and a
-// shift by more than a word leaves nothing.
-func isTokenByte(c byte) bool {
-	const (
-		low  = 1<<'+' | 1<<'-' | 1<<'.' | 1<<'/' | (1<<10-1)<<'0'
-		high = (1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64) | 1<<('~'-64)
-	)
-	return (uint64(low)>>c|uint64(high)>>(c-64))&1 != 0
+// letters, digits and -._~+/.
+func isTokenByte(c byte) bool { return strange(uint64(c)*each) == 0 }
+
+// word returns the first eight bytes of s.
+func word(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// each has a 1 in each of its eight bytes.
+const each = 0x0101010101010101
+
+// strange is zero if all eight bytes may stand in a b64token. Below 0x80, adding
+// 0x80-c to a byte sets its highest bit if the byte is c or greater, and carries
+// nothing into the next one. From 0x80 on every byte is strange by itself.
+func strange(bytes uint64) uint64 {
+	lower := bytes | 0x20*each
+	letter := (lower + (0x80-'a')*each) &^ (lower + (0x7f-'z')*each)
+	digit := (bytes + (0x80-'-')*each) &^ (bytes + (0x7f-'9')*each) // with the -./ below them
+	other := (bytes ^ '+'*each) + 0x7f*each
+	other &= (bytes ^ '_'*each) + 0x7f*each
+	other &= (bytes ^ '~'*each) + 0x7f*each
+	return (bytes | other&^(letter|digit)) & (0x80 * each)
 }
 
 // identify asks the one Authenticator that recognizes the credential.
