@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -56,7 +57,8 @@ func FuzzParseList(f *testing.F) {
 func FuzzResolver(f *testing.F) {
 	for _, seed := range []string{
 		"198.51.100.7:5000", "[2001:db8::7]:5000", "[fe80::1%eth0]:1", "[::ffff:198.51.100.7]:1", "2001:db8::7",
-		"@", "", "0.0.0.0:1", "[ff02::1]:1", "not-an-ip:1",
+		"@", "", "0.0.0.0:1", "[ff02::1]:1", "not-an-ip:1", "198.51.100.7:65536", "198.51.100.256:1", "198.51.100.07:1",
+		"198.51.100.7:080", "198.51.100.7:", "198.51.100:7", "198.51.100.7.7:7", "198.51.100.7:7:7",
 	} {
 		f.Add(seed)
 	}
@@ -64,6 +66,14 @@ func FuzzResolver(f *testing.F) {
 		r := &http.Request{RemoteAddr: peer}
 		addr, err := new(ipfilter.Resolver).Addr(r)
 		require.Equal(t, peer, r.RemoteAddr)
+		parsed, parseErr := netip.ParseAddr(peer)
+		if addrPort, err := netip.ParseAddrPort(peer); err == nil {
+			parsed, parseErr = addrPort.Addr(), nil
+		}
+		if err == nil {
+			require.NoError(t, parseErr)
+			require.Equal(t, parsed.Unmap().WithZone(""), addr)
+		}
 		if err != nil {
 			var unknown *ipfilter.AddrError
 			require.ErrorAs(t, err, &unknown)

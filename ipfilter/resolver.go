@@ -34,12 +34,43 @@ func (*Resolver) Addr(r *http.Request) (netip.Addr, error) {
 }
 
 func parsePeer(peer string) (netip.Addr, bool) {
+	if addr, ok := parsePeer4(peer); ok {
+		return addr, true
+	}
 	if peer[0] == '[' || strings.Count(peer, ":") == 1 {
 		addrPort, err := netip.ParseAddrPort(peer)
 		return addrPort.Addr().Unmap().WithZone(""), err == nil
 	}
 	addr, err := netip.ParseAddr(peer)
 	return addr.Unmap().WithZone(""), err == nil
+}
+
+// parsePeer4 reads an IPv4 address and a port as net/http writes them, in half
+// the time that parsePeer takes. For everything else it is not there.
+func parsePeer4(peer string) (netip.Addr, bool) {
+	var b [4]byte
+	for field := range b {
+		value, rest, ok := parseNumber(peer, 255)
+		if !ok || rest == "" || rest[0] != "...:"[field] {
+			return netip.Addr{}, false
+		}
+		b[field], peer = byte(value), rest[1:]
+	}
+	_, rest, ok := parseNumber(peer, 65535)
+	return netip.AddrFrom4(b), ok && rest == ""
+}
+
+// parseNumber reads the decimal number at the beginning of s, which has no
+// leading zeros, and returns what follows.
+func parseNumber(s string, most uint) (value uint, rest string, ok bool) {
+	i := 0
+	for i < len(s) && s[i]-'0' < 10 {
+		if value = 10*value + uint(s[i]-'0'); value > most || (value < 10 && i > 0) {
+			return 0, "", false
+		}
+		i++
+	}
+	return value, s[i:], i > 0
 }
 
 // A Reason is the word for why the address of a client is not known.

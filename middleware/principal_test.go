@@ -95,7 +95,7 @@ func TestRequestsMadeInsideAreAuthenticatedThemselves(t *testing.T) {
 	requireRejected(t, inner, 403, "insufficient_scope")
 }
 
-func TestBindingCostsTwoAllocations(t *testing.T) {
+func TestBindingCostsOneAllocation(t *testing.T) {
 	p := middleware.Principal{Kind: middleware.KindKey, KeyType: "admin", Permissions: scope.MustParseSet("users.view")}
 	guard, err := middleware.New(middleware.Config{
 		Credentials: []middleware.Authenticator{foreign{prefix: "tok_", principal: p}}, KeyTypes: []string{"admin"},
