@@ -23,30 +23,38 @@ func (g *Guard) Authenticate(ctx context.Context, authorization string, addr net
 	if code != "" {
 		return Principal{}, g.rejection(Rejection{Code: code}, addr)
 	}
-	return g.identify(ctx, trial{g.brake, addr, presented}, addr)
+	var p Principal
+	rejected := g.identify(ctx, trial{g.brake, addr, presented}, addr, &p)
+	return p, rejected
 }
 
-// authenticate returns who sent a request: who this Guard found before, or who
-// the credential says.
-func (g *Guard) authenticate(r *http.Request) (Principal, *Rejection) {
+// authenticate returns who sent a request: what this Guard bound to it before,
+// or fresh, filled in with who the credential says.
+func (g *Guard) authenticate(r *http.Request, fresh *binding) (*binding, *Rejection) {
 	if b := g.bound(r); b != nil {
-		return b.principal, nil
+		return b, nil
 	}
+	fresh.guard, fresh.header = g, headerIdentity(r.Header)
+	return fresh, g.identifyRequest(r, &fresh.principal)
+}
+
+// identifyRequest fills in whose credential a request has.
+func (g *Guard) identifyRequest(r *http.Request, p *Principal) *Rejection {
 	addr := g.addr(r)
 	authorization := r.Header["Authorization"]
 	if g.keyHeader != "" {
 		if values := r.Header[g.keyHeader]; len(values) > 0 {
-			return g.authenticateKeyHeader(r, values, len(authorization) > 0, addr)
+			return g.identifyKeyHeader(r, values, len(authorization) > 0, addr, p)
 		}
 	}
 	presented, code := bearer(authorization)
 	if code != "" {
-		return Principal{}, g.rejection(Rejection{Code: code}, addr)
+		return g.rejection(Rejection{Code: code}, addr)
 	}
 	if hasToken(r.URL.RawQuery) {
-		return Principal{}, g.rejection(Rejection{Code: CodeInvalidRequest, Message: "There is an access_token in the URL, too."}, addr)
+		return g.rejection(Rejection{Code: CodeInvalidRequest, Message: "There is an access_token in the URL, too."}, addr)
 	}
-	return g.identify(r.Context(), trial{g.brake, g.brake.source(r, addr), presented}, addr)
+	return g.identify(r.Context(), trial{g.brake, g.brake.source(r, addr), presented}, addr, p)
 }
 
 // hasToken reports whether there is a token in a query, RFC 6750 section 2.3.
@@ -63,18 +71,19 @@ func hasToken(query string) bool {
 	return false
 }
 
-func (g *Guard) authenticateKeyHeader(r *http.Request, values []string, both bool, addr netip.Addr) (Principal, *Rejection) {
+func (g *Guard) identifyKeyHeader(r *http.Request, values []string, both bool, addr netip.Addr, p *Principal) *Rejection {
 	switch {
 	case both || len(values) > 1 || !isToken(values[0]):
-		return Principal{}, g.rejection(Rejection{Code: CodeInvalidRequest}, addr)
+		return g.rejection(Rejection{Code: CodeInvalidRequest}, addr)
 	case values[0] == "":
-		return Principal{}, g.rejection(Rejection{Code: CodeMissingToken}, addr)
+		return g.rejection(Rejection{Code: CodeMissingToken}, addr)
 	}
-	p, rejected := g.identify(r.Context(), trial{g.brake, g.brake.source(r, addr), values[0]}, addr)
+	rejected := g.identify(r.Context(), trial{g.brake, g.brake.source(r, addr), values[0]}, addr, p)
 	if rejected == nil && p.Kind != KindKey {
-		return Principal{}, g.rejection(Rejection{Code: CodeInvalidToken}, addr)
+		*p = Principal{}
+		return g.rejection(Rejection{Code: CodeInvalidToken}, addr)
 	}
-	return p, rejected
+	return rejected
 }
 
 // bearer takes the token out of the values of an Authorization header, RFC
@@ -161,23 +170,25 @@ func strange(bytes uint64) uint64 {
 	return (bytes | other&^(letter|digit)) & (0x80 * each)
 }
 
-// identify asks the one Authenticator that recognizes the credential.
-func (g *Guard) identify(ctx context.Context, t trial, addr netip.Addr) (Principal, *Rejection) {
+// identify asks the one Authenticator that recognizes the credential, and
+// fills in whose it is.
+func (g *Guard) identify(ctx context.Context, t trial, addr netip.Addr, p *Principal) *Rejection {
 	for _, a := range g.credentials {
 		if !a.Recognize(t.presented) {
 			continue
 		}
-		p, err := a.Authenticate(ctx, t.presented, Request{ClientAddr: addr, trial: t})
-		if err == nil && p.Kind == 0 {
+		found, err := a.Authenticate(ctx, t.presented, Request{ClientAddr: addr, trial: t})
+		if err == nil && found.Kind == 0 {
 			err = errors.New("middleware: the Authenticator returned nobody")
 		}
 		if err != nil {
-			return Principal{}, g.denied(ctx, t, err, addr)
+			return g.denied(ctx, t, err, addr)
 		}
+		*p = found
 		p.ClientAddr = addr
-		return p, nil
+		return nil
 	}
-	return Principal{}, g.denied(ctx, t, ErrInvalidCredential, addr)
+	return g.denied(ctx, t, ErrInvalidCredential, addr)
 }
 
 // denied is the one place that knows what the error of an Authenticator means

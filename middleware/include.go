@@ -26,26 +26,25 @@ func (g *Guard) RequireIncludes(relations map[string]string) func(http.Handler) 
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p, rejected := g.authenticate(r)
-			b := g.bound(r)
+			b, rejected := g.authenticate(r, new(binding))
 			needed := Requirement{kind: KindKey}
-			if b != nil && b.admitted { // also by RequireType
-				needed.keyType = p.KeyType
+			if b.admitted { // also by RequireType
+				needed.keyType = b.principal.KeyType
 			}
 			if rejected == nil {
-				rejected = g.judge(p, needed)
+				rejected = g.judge(&b.principal, needed)
 			}
 			var includes []string
 			if rejected == nil {
-				includes, rejected = g.includes(r, p, relations, names)
+				includes, rejected = g.includes(r, &b.principal, relations, names)
 			}
 			// Not those of a RequireIncludes further out: it may have seen
 			// another query.
-			if rejected == nil && (b == nil || !b.admitted || len(includes)+len(b.includes) > 0) {
-				r = g.bind(r, p, true, includes)
+			if rejected == nil && (!b.admitted || len(includes)+len(b.includes) > 0) {
+				r, b = b.bind(r, true, includes)
 			}
 			needed.explain(rejected)
-			g.serve(w, r, next, p, rejected)
+			b.serve(w, r, next, rejected)
 		})
 	}
 }
@@ -58,7 +57,7 @@ const (
 )
 
 // includes reads the query and judges what it asks for.
-func (g *Guard) includes(r *http.Request, p Principal, relations map[string]string, names []string) ([]string, *Rejection) {
+func (g *Guard) includes(r *http.Request, p *Principal, relations map[string]string, names []string) ([]string, *Rejection) {
 	if r.URL.RawQuery == "" {
 		return nil, nil
 	}
@@ -112,7 +111,7 @@ func quoted(names []string) string {
 }
 
 // badQuery is an invalid_request without a challenge: the credential was fine.
-func (g *Guard) badQuery(rej Rejection, p Principal) *Rejection {
+func (g *Guard) badQuery(rej Rejection, p *Principal) *Rejection {
 	rej.Code = CodeInvalidRequest
 	completed := g.rejection(rej, p.ClientAddr)
 	completed.Challenge = ""

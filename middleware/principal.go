@@ -104,7 +104,7 @@ type binding struct {
 	context.Context //nolint:containedctx // it is a context
 
 	principal Principal
-	outermost *binding // the first one that the Guard made for this request
+	outermost *binding // the first one that the Guard made for this request; nil: not bound yet
 	settling  bool     // whether the end of the request is awaited already; only of the outermost
 	refused   refused  // what came of it further in; only of the outermost
 	admitted  bool     // by a requirement, and not merely authenticated
@@ -149,25 +149,31 @@ func (g *Guard) bound(r *http.Request) *binding {
 	return b
 }
 
-// bind returns the request with the principal in its context.
-func (g *Guard) bind(r *http.Request, p Principal, admitted bool, includes []string) *http.Request {
-	b := &binding{
-		Context: r.Context(), principal: p, admitted: admitted, includes: includes, guard: g, header: headerIdentity(r.Header),
+// bind returns the request with a binding like this one in its context, and
+// that binding. The two are one allocation, but not one thing: whoever prints
+// the context does not see the request, which has the credential.
+func (b *binding) bind(r *http.Request, admitted bool, includes []string) (*http.Request, *binding) {
+	both := &struct {
+		binding binding
+		request http.Request
+	}{binding: binding{
+		Context: r.Context(), principal: b.principal, outermost: b.outermost,
+		admitted: admitted, includes: includes, guard: b.guard, header: b.header,
+	}}
+	bound := &both.binding
+	if bound.outermost == nil {
+		bound.outermost = bound
 	}
-	b.outermost = b
-	if outer := g.bound(r); outer != nil {
-		b.outermost = outer.outermost
-	}
-	return r.WithContext(b)
+	both.request = *r.WithContext(bound)
+	return &both.request, bound
 }
 
-// admit binds the principal of a request that a requirement lets pass, unless
-// that is done.
-func (g *Guard) admit(r *http.Request, p Principal) *http.Request {
-	if b := g.bound(r); b != nil && b.admitted {
-		return r
+// admit is bind for what a requirement lets pass, unless that is done.
+func (b *binding) admit(r *http.Request) (*http.Request, *binding) {
+	if b.admitted {
+		return r, b
 	}
-	return g.bind(r, p, true, nil)
+	return b.bind(r, true, nil)
 }
 
 // headerIdentity tells header maps apart. http.Request.WithContext and

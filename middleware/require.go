@@ -66,20 +66,20 @@ func (g *Guard) Resource(name string) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p, rejected := g.authenticate(r)
+			b, rejected := g.authenticate(r, new(binding))
 			if rejected == nil {
-				rejected = g.resource(p, byMethod, r.Method)
+				rejected = g.resource(&b.principal, byMethod, r.Method)
 			}
 			if rejected == nil {
-				r = g.admit(r, p)
+				r, b = b.admit(r)
 			}
 			view.explain(rejected)
-			g.serve(w, r, next, p, rejected)
+			b.serve(w, r, next, rejected)
 		})
 	}
 }
 
-func (g *Guard) resource(p Principal, byMethod map[string]Requirement, method string) *Rejection {
+func (g *Guard) resource(p *Principal, byMethod map[string]Requirement, method string) *Rejection {
 	requirement, ok := byMethod[method]
 	if !ok {
 		return g.rejection(Rejection{
@@ -95,16 +95,16 @@ func (g *Guard) resource(p Principal, byMethod map[string]Requirement, method st
 // Guard.
 func (g *Guard) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, rejected := g.authenticate(r)
+		b, rejected := g.authenticate(r, new(binding))
 		anonymous := r.Header["Authorization"] == nil && (g.keyHeader == "" || r.Header[g.keyHeader] == nil)
 		if anonymous && rejected != nil && rejected.Code == CodeMissingToken && len(g.credentials) > 0 {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if rejected == nil && g.bound(r) == nil {
-			r = g.bind(r, p, false, nil)
+		if rejected == nil && b.outermost == nil {
+			r, b = b.bind(r, false, nil)
 		}
-		g.serve(w, r, next, p, rejected)
+		b.serve(w, r, next, rejected)
 	})
 }
 
@@ -114,21 +114,21 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 // their own. WriteRejection writes one. The Rejection is nil exactly when the
 // request may pass.
 func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirement) (Principal, *Rejection) {
-	p, rejected := g.authenticate(r)
+	b, rejected := g.authenticate(r, new(binding))
 	if rejected != nil {
 		requirement.explain(rejected)
 		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
-	rejected = g.authorize(p, requirement, more...)
-	if g.bound(r) == nil { // otherwise it has not ended here
-		p.count(rejected.outcome())
+	rejected = g.authorize(&b.principal, requirement, more...)
+	if b.outermost == nil { // otherwise it has not ended here
+		b.principal.count(rejected.outcome())
 	}
 	if rejected != nil {
 		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
-	return p.counted(), nil
+	return b.principal.counted(), nil
 }
 
 // Authorize holds a Principal that Authenticate returned against requirements.
@@ -137,12 +137,12 @@ func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirem
 // the use of a key, once for each call, but not with a Principal that came from
 // PrincipalFrom or Check.
 func (g *Guard) Authorize(_ context.Context, p Principal, requirement Requirement, more ...Requirement) *Rejection {
-	rejected := g.authorize(p, requirement, more...)
+	rejected := g.authorize(&p, requirement, more...)
 	p.count(rejected.outcome())
 	return rejected
 }
 
-func (g *Guard) authorize(p Principal, requirement Requirement, more ...Requirement) *Rejection {
+func (g *Guard) authorize(p *Principal, requirement Requirement, more ...Requirement) *Rejection {
 	for i := range 1 + len(more) {
 		if i > 0 {
 			requirement = more[i-1]
@@ -163,16 +163,16 @@ func (g *Guard) handler(requirement Requirement) func(http.Handler) http.Handler
 	g.mustKnow(requirement)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p, rejected := g.authenticate(r)
+			b, rejected := g.authenticate(r, new(binding))
 			if rejected == nil {
-				rejected = g.judge(p, requirement)
+				rejected = g.judge(&b.principal, requirement)
 			}
 			if rejected == nil {
-				r = g.admit(r, p)
+				r, b = b.admit(r)
 			}
 			requirement.explain(rejected)
 			g.describe(r, rejected)
-			g.serve(w, r, next, p, rejected)
+			b.serve(w, r, next, rejected)
 		})
 	}
 }
@@ -180,15 +180,15 @@ func (g *Guard) handler(requirement Requirement) func(http.Handler) http.Handler
 // serve ends every way through the Guard: with the rejection, or with the
 // handler. A request counts once, when it has ended for the outermost of those
 // that the same Guard made.
-func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler, p Principal, rejected *Rejection) {
+func (b *binding) serve(w http.ResponseWriter, r *http.Request, next http.Handler, rejected *Rejection) {
 	if rejected != nil {
-		g.turnedAway(r, p, rejected)
-		g.reject(w, r, *rejected)
+		b.turnedAway(rejected)
+		b.guard.reject(w, r, *rejected)
 		return
 	}
-	if b := g.bound(r).outermost; !b.settling {
-		b.settling = true
-		defer b.settle()
+	if outermost := b.outermost; !outermost.settling {
+		outermost.settling = true
+		defer outermost.settle()
 	}
 	next.ServeHTTP(w, r)
 }
@@ -240,7 +240,7 @@ func inCatalog(catalog *scope.Catalog, names []string) error {
 
 // judge holds a Principal against one requirement: kind and type first, then
 // permissions.
-func (g *Guard) judge(p Principal, r Requirement) *Rejection {
+func (g *Guard) judge(p *Principal, r Requirement) *Rejection {
 	if code := g.misfit(p, r); code != "" {
 		return g.rejection(Rejection{Code: code}, p.ClientAddr)
 	}
@@ -254,7 +254,7 @@ func (g *Guard) judge(p Principal, r Requirement) *Rejection {
 // misfit says with which code to refuse a Principal of another kind or type,
 // or "". What keys hold and what users consented to are two namespaces: a
 // scope that is named like a permission gives none.
-func (g *Guard) misfit(p Principal, r Requirement) string {
+func (g *Guard) misfit(p *Principal, r Requirement) string {
 	switch r.kind {
 	case KindKey:
 		if p.Kind != KindKey || !g.accepts(p.KeyType, r.keyType) {

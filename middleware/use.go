@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"net/http"
 	"sync/atomic"
 
 	"github.com/latchwork/latchwork/apikey"
@@ -21,7 +20,7 @@ func (p Principal) counted() Principal {
 }
 
 // count records how a request ended.
-func (p Principal) count(outcome apikey.Outcome) {
+func (p *Principal) count(outcome apikey.Outcome) {
 	if p.use.keys != nil {
 		p.use.keys.RecordUse(p.use.key, p.ClientAddr, outcome)
 	}
@@ -51,12 +50,12 @@ type refused struct{ outcome atomic.Uint32 }
 
 // turnedAway counts a request that is rejected. If the same Guard let it
 // through further out, it is there that the request ends.
-func (g *Guard) turnedAway(r *http.Request, p Principal, rejected *Rejection) {
-	if b := g.bound(r); b != nil {
+func (b *binding) turnedAway(rejected *Rejection) {
+	if b.outermost != nil {
 		b.outermost.refused.outcome.Store(uint32(rejected.outcome()))
 		return
 	}
-	p.count(rejected.outcome())
+	b.principal.count(rejected.outcome())
 }
 
 // settle counts a request that has ended, whatever became of it further in.
