@@ -97,6 +97,9 @@ func bearer(values []string) (token, code string) {
 		return "", CodeInvalidRequest
 	}
 	value := values[0]
+	if token, ok := strings.CutPrefix(value, scheme+" "); ok && token != "" && isToken(token) {
+		return token, "" // as nearly everybody writes it
+	}
 	if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
 		if hasLeadingSpace(value) {
 			return "", CodeInvalidRequest
