@@ -192,9 +192,9 @@ func refreshChecks() []protocolCheck {
 		}
 	}
 	// unspent tries a refresh token in a wrong way, and then in the right one.
-	unspent := func(status int, code string, try func(ctx context.Context, p *probe, token string) (reply, error)) func(context.Context, *probe) error {
+	unspent := func(status int, code string, try func(ctx context.Context, p *probe, tokens reply) (reply, error)) func(context.Context, *probe) error {
 		return fresh(func(ctx context.Context, p *probe, tokens reply) error {
-			a, err := try(ctx, p, tokens.text("refresh_token"))
+			a, err := try(ctx, p, tokens)
 			if err == nil {
 				err = a.is(status, code)
 			}
@@ -218,17 +218,17 @@ func refreshChecks() []protocolCheck {
 			}
 			return err
 		})},
-		{number: 87, name: "more scope than there was", needs: needCode, run: unspent(400, "invalid_scope", func(ctx context.Context, p *probe, token string) (reply, error) {
-			return refresh(ctx, p, p.Web, token, "scope", p.Scope+" no-such-scope-at-all")
+		{number: 87, name: "more scope than there was", needs: needCode, run: unspent(400, "invalid_scope", func(ctx context.Context, p *probe, tokens reply) (reply, error) {
+			return refresh(ctx, p, p.Web, tokens.text("refresh_token"), "scope", p.Scope+" no-such-scope-at-all")
 		})},
-		{number: 88, name: "a wrong secret", needs: needCode, run: unspent(401, "invalid_client", func(ctx context.Context, p *probe, token string) (reply, error) {
-			return refresh(ctx, p, TargetClient{ID: p.Web.ID, Secret: "wrong"}, token)
+		{number: 88, name: "a wrong secret", needs: needCode, run: unspent(401, "invalid_client", func(ctx context.Context, p *probe, tokens reply) (reply, error) {
+			return refresh(ctx, p, TargetClient{ID: p.Web.ID, Secret: "wrong"}, tokens.text("refresh_token"))
 		})},
-		{number: 88, name: "a client that does not exist", needs: needCode, run: unspent(401, "invalid_client", func(ctx context.Context, p *probe, token string) (reply, error) {
-			return refresh(ctx, p, TargetClient{ID: "nobody-at-all", Secret: "wrong"}, token)
+		{number: 88, name: "a client that does not exist", needs: needCode, run: unspent(401, "invalid_client", func(ctx context.Context, p *probe, tokens reply) (reply, error) {
+			return refresh(ctx, p, TargetClient{ID: "nobody-at-all", Secret: "wrong"}, tokens.text("refresh_token"))
 		})},
-		{number: 89, name: "another client", needs: needCode | needPublic, run: unspent(400, "invalid_grant", func(ctx context.Context, p *probe, token string) (reply, error) {
-			return refresh(ctx, p, TargetClient{ID: p.Public.ID}, token)
+		{number: 89, name: "another client", needs: needCode | needPublic, run: unspent(400, "invalid_grant", func(ctx context.Context, p *probe, tokens reply) (reply, error) {
+			return refresh(ctx, p, TargetClient{ID: p.Public.ID}, tokens.text("refresh_token"))
 		})},
 		{number: 91, name: "a replay after its successor was used", needs: needCode, run: fresh(func(ctx context.Context, p *probe, tokens reply) error {
 			second, err := refresh(ctx, p, p.Web, tokens.text("refresh_token"))
@@ -287,8 +287,8 @@ func refreshChecks() []protocolCheck {
 			}
 			return err
 		})},
-		{number: 98, name: "an access token is none", needs: needCode, run: unspent(400, "invalid_grant", func(ctx context.Context, p *probe, _ string) (reply, error) {
-			return refresh(ctx, p, p.Web, "an-access-token-or-anything-else")
+		{number: 98, name: "an access token is none", needs: needCode, run: unspent(400, "invalid_grant", func(ctx context.Context, p *probe, tokens reply) (reply, error) {
+			return refresh(ctx, p, p.Web, tokens.text("access_token"))
 		})},
 	}
 }
