@@ -1,6 +1,7 @@
 package apikey_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -168,6 +169,8 @@ func TestRevokeAny(t *testing.T) {
 			require.False(t, k.Enabled)
 			_, err = d.Enable(t.Context(), id)
 			exceeds(t, err, b.field)
+			_, err = d.Update(t.Context(), id, 0, func(s *apikey.Spec) { s.Name = "x" }) // it stays disabled
+			exceeds(t, err, b.field)
 			h.denies(t, issued.Secret, apikey.ErrDisabled)
 			require.NoError(t, d.Revoke(t.Context(), id, apikey.RevokeOptions{Reason: "leak"}))
 			require.NoError(t, d.Revoke(t.Context(), id, apikey.RevokeOptions{}))
@@ -260,6 +263,55 @@ func TestKeyCannotWidenItself(t *testing.T) {
 	require.NoError(t, err)
 	h.clock.Advance(time.Minute)
 	h.denies(t, rotated.Secret, apikey.ErrExpired)
+}
+
+// Whoever makes an Actor of a key by hand may give it less than the key has.
+func TestHandMadeActorOfAKey(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	me := h.issue(t, func(s *apikey.Spec) { s.Permissions = set("*") }).Key.ID
+	other := h.issue(t, func(s *apikey.Spec) { s.Permissions = set("orders.view") }).Key.ID
+	d := h.As(actor(func(a *apikey.Actor) { a.ID, a.Ceiling.Permissions = apikey.KeyActorID(me), set("users.view") }))
+	_, err := d.Rotate(t.Context(), other, 0, 0)
+	exceeds(t, err, "permissions")
+	_, err = d.Update(t.Context(), h.issue(t).Key.ID, 0, func(s *apikey.Spec) { s.Permissions = set("orders.view") })
+	exceeds(t, err, "permissions")
+	require.Equal(t, int64(1), h.key(t, other).Version)
+}
+
+// What cannot be told of the acting key is no reason to let it act.
+func TestActorsThatCannotBeReadAnew(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	me, other := h.issue(t).Key.ID, h.issue(t).Key.ID
+	down := errors.New("down")
+	m, err := apikey.New(unreadable{h.store, me, down}, apikey.Config{Prefix: "paym"})
+	require.NoError(t, err)
+	d := m.As(actor(func(a *apikey.Actor) { a.ID = apikey.KeyActorID(me) }))
+	_, err = d.Update(t.Context(), other, 0, func(s *apikey.Spec) { s.Name = "x" })
+	require.ErrorIs(t, err, down)
+	_, err = d.Rotate(t.Context(), other, 0, 0)
+	require.ErrorIs(t, err, down)
+	require.ErrorIs(t, d.Revoke(t.Context(), other, apikey.RevokeOptions{}), down)
+	issued, err := d.Create(t.Context(), spec())
+	require.ErrorIs(t, err, down)
+	require.Empty(t, issued.Secret.Reveal())
+	require.Equal(t, int64(1), h.key(t, other).Version)
+}
+
+// unreadable cannot read one record.
+type unreadable struct {
+	apikey.Store
+
+	id  string
+	err error
+}
+
+func (s unreadable) Get(ctx ctx, id string) (apikey.Record, error) {
+	if id == s.id {
+		return apikey.Record{}, s.err
+	}
+	return s.Store.Get(ctx, id)
 }
 
 // A Delegate may be held for long: it is the key at the moment that counts.

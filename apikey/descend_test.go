@@ -1,8 +1,10 @@
 package apikey_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -256,4 +258,23 @@ func TestCreatorThatLosesItsRightMeanwhile(t *testing.T) {
 			require.NotEmpty(t, k.RevokedReason)
 		}
 	}
+}
+
+// If the new key cannot even be revoked, somebody has to hear of it.
+func TestCreatorThatLosesItsRightWhileTheStoreGoesDown(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h := newHouse(t, func(c *apikey.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	parent := h.issue(t)
+	d := h.acts(t, parent.Key.ID)
+	require.NoError(t, h.Revoke(t.Context(), parent.Key.ID, apikey.RevokeOptions{}))
+	_, err := d.Create(t.Context(), spec())
+	require.ErrorIs(t, err, apikey.ErrRevoked)
+	require.Empty(t, log.String())
+	h.spy.Fail(errors.New("down"), "Update")
+	issued, err := d.Create(t.Context(), spec())
+	require.ErrorIs(t, err, apikey.ErrRevoked)
+	require.Empty(t, issued.Secret.Reveal(), "nobody has the secret")
+	require.Contains(t, log.String(), "without a rightful creator")
+	require.Contains(t, log.String(), "down")
 }

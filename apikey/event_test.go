@@ -92,6 +92,28 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// Only a change of the switch alone is called after it.
+func TestKindsOfUpdates(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	id := h.issue(t).Key.ID
+	for _, c := range []struct {
+		edit func(*apikey.Spec)
+		kind apikey.EventKind
+	}{
+		{func(s *apikey.Spec) { s.Name = "one" }, apikey.Updated},
+		{func(s *apikey.Spec) { s.Name, s.Disabled = "two", true }, apikey.Updated},
+		{func(s *apikey.Spec) { s.Name = "three" }, apikey.Updated},
+		{func(s *apikey.Spec) { s.Disabled = false }, apikey.Enabled},
+		{func(s *apikey.Spec) { s.Disabled = true }, apikey.Disabled},
+	} {
+		h.heard.kinds()
+		_, err := h.Update(t.Context(), id, 0, c.edit)
+		require.NoError(t, err)
+		require.Equal(t, []apikey.EventKind{c.kind}, h.heard.kinds())
+	}
+}
+
 func TestEventsHoldNoSecret(t *testing.T) {
 	t.Parallel()
 	for _, edit := range []func(*apikey.Config){func(*apikey.Config) {}, peppered("a")} {

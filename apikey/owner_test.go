@@ -79,6 +79,20 @@ func TestListOfAnOwner(t *testing.T) {
 	}
 }
 
+// Without an Owner one sees the keys of all, and those of one if asked for.
+func TestListOfEveryOwner(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	mine, theirs := h.issue(t, owned("account 7")).Key, h.issue(t, owned("account 8")).Key
+	for owner, want := range map[string][]apikey.Key{"": {theirs, mine}, "account 7": {mine}, "account 9": {}} {
+		for _, m := range []management{h.Manager, h.As(actor())} {
+			keys, err := m.List(t.Context(), apikey.Query{Owner: owner})
+			require.NoError(t, err)
+			require.Equal(t, want, keys, owner)
+		}
+	}
+}
+
 // Children of a key have its owner, so that what it may not see it cannot make.
 func TestOwnerIsInherited(t *testing.T) {
 	t.Parallel()
