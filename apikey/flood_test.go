@@ -1,0 +1,125 @@
+package apikey_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/internal/credential"
+)
+
+// How long the flood is. The release's is of ten million, and only there the time
+// of a verification is judged: a busy machine has other reasons to be slow.
+var garbage = flag.Int("garbage", 100_000, "keys in the flood of TestFlood; from 1,000,000 on latencies are judged")
+
+const (
+	floodRounds = 20
+
+	// strangers come per second: keys of nobody, with a good checksum, so that
+	// each costs a read of the store.
+	strangers = 5000
+)
+
+// Cases 10, 11 and 27: a flood of garbage, and of well-formed keys that nobody
+// has, takes no memory and does not get in the way of the keys in use.
+func TestFlood(t *testing.T) {
+	store := apikey.NewMemoryStore()
+	m, err := apikey.New(store, apikey.Config{Prefix: "paym"})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, m.Close(context.Background())) }()
+	keys := make([]string, 1000)
+	for i := range keys {
+		issued, err := m.Create(t.Context(), spec(func(s *apikey.Spec) { s.Name = fmt.Sprint("key ", i) }))
+		require.NoError(t, err)
+		keys[i] = issued.Secret.Reveal()
+		_, err = m.Verify(t.Context(), keys[i])
+		require.NoError(t, err)
+	}
+
+	var quiet, flooded []time.Duration
+	hits, asked, unknown := 0, 0, 0
+	// use presents the valid keys one after the other until told to stop, and
+	// returns the 99th of 100 latencies.
+	use := func(done func() bool) time.Duration {
+		var took []time.Duration
+		for i := 0; !done(); i++ {
+			key := keys[i%len(keys)]
+			start := time.Now()
+			_, err := m.VerifyCached(key)
+			took = append(took, time.Since(start))
+			if asked++; err == nil {
+				hits++
+				continue
+			}
+			_, err = m.Verify(context.Background(), key)
+			require.NoError(t, err)
+		}
+		slices.Sort(took)
+		return took[len(took)*99/100]
+	}
+	flood := func() time.Duration {
+		var over atomic.Bool
+		var all sync.WaitGroup
+		all.Go(func() {
+			defer over.Store(true)
+			format, _ := credential.New("paym")
+			typo := []byte(format.Generate())
+			begun, sent := time.Now(), 0
+			for i := range *garbage / floodRounds {
+				typo[5+i%43] = credential.Alphabet[i%62]
+				if _, err := m.Verify(context.Background(), string(typo)); err == nil {
+					panic("garbage was let through")
+				}
+				for ; float64(sent) < time.Since(begun).Seconds()*strangers; sent++ {
+					if _, err := m.Verify(context.Background(), format.Generate()); err == nil {
+						panic("a stranger was let through")
+					}
+				}
+			}
+			unknown += sent
+		})
+		p99 := use(over.Load)
+		all.Wait()
+		return p99
+	}
+
+	flood() // what is made once, is there
+	before := heap()
+	for range floodRounds {
+		start := time.Now()
+		quiet = append(quiet, use(func() bool { return time.Since(start) > 20*time.Millisecond }))
+		flooded = append(flooded, flood())
+	}
+	grown := int64(heap()) - int64(before)
+	slices.Sort(quiet)
+	slices.Sort(flooded)
+	ratio := float64(flooded[floodRounds/2]) / float64(quiet[floodRounds/2])
+	t.Logf("%d of garbage, %d strangers: hit rate %.5f, heap grown by %d bytes, p99 %v, in the flood %v (%.2f)",
+		*garbage, unknown, float64(hits)/float64(asked), grown, quiet[floodRounds/2], flooded[floodRounds/2], ratio)
+	require.Greater(t, float64(hits)/float64(asked), 0.99)
+	require.Less(t, grown, int64(1<<20))
+	require.Equal(t, len(keys), m.Stats().Cached)
+	require.Zero(t, m.Stats().Evictions)
+	if *garbage >= 1_000_000 {
+		require.LessOrEqual(t, ratio, 2.0)
+	}
+	runtime.KeepAlive(store)
+}
+
+// heap returns how many bytes are in use.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
