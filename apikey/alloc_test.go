@@ -1,8 +1,11 @@
 package apikey_test
 
 import (
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,15 +34,45 @@ func TestVerifyCachedDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// BenchmarkVerify verifies keys that are cached, all in turn.
 func BenchmarkVerify(b *testing.B) {
-	h := newHouse(b)
-	key := h.issue(b).Secret.Reveal()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := h.Verify(b.Context(), key); err != nil {
-			b.Fatal(err)
-		}
+	for _, n := range []int{1, 1000, 100_000} {
+		b.Run(fmt.Sprint(n, " keys"), func(b *testing.B) {
+			m, secrets := verifiedKeys(b, n)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if _, err := m.Verify(b.Context(), secrets[i%n]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprint(n, " keys, all cores"), func(b *testing.B) {
+			m, secrets := verifiedKeys(b, n)
+			var goroutines atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				for i := int(goroutines.Add(1)) * n / 2; pb.Next(); i++ {
+					if _, err := m.Verify(b.Context(), secrets[i%n]); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
 	}
+}
+
+// verifiedKeys returns keys that are cached for as long as a benchmark lasts.
+func verifiedKeys(b *testing.B, n int) (m *apikey.Manager, secrets []string) {
+	b.Helper()
+	m, err := apikey.New(apikey.NewMemoryStore(), apikey.Config{Prefix: "paym", CacheTTL: time.Hour, CacheSize: n})
+	require.NoError(b, err)
+	for range n {
+		issued, err := m.Create(b.Context(), spec())
+		require.NoError(b, err)
+		secrets = append(secrets, issued.Secret.Reveal())
+		_, err = m.Verify(b.Context(), secrets[len(secrets)-1])
+		require.NoError(b, err)
+	}
+	return m, secrets
 }
 
 func BenchmarkVerifyCachedGarbage(b *testing.B) {

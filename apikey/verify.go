@@ -51,7 +51,10 @@ func (v Verified) AllowsFrom(addr netip.Addr) error {
 // is ErrInvalid at once.
 func (m *Manager) VerifyCached(presented string) (Verified, error) {
 	v, _, err := m.known(presented)
-	return v, m.denied(err)
+	if err != nil {
+		m.countDenial(err)
+	}
+	return v, err
 }
 
 // Verify returns the key whose secret was presented. ErrInvalid, ErrRevoked,
@@ -60,10 +63,14 @@ func (m *Manager) VerifyCached(presented string) (Verified, error) {
 // is known. Addresses and permissions are for the caller to check.
 func (m *Manager) Verify(ctx context.Context, presented string) (Verified, error) {
 	v, key, err := m.known(presented)
+	if err == nil {
+		return v, nil
+	}
 	if errors.Is(err, ErrNotCached) {
 		v, err = m.load(ctx, key, Hash(credential.Sum(presented)))
 	}
-	return v, m.denied(err)
+	m.countDenial(err)
+	return v, err
 }
 
 // known answers from what is known without the store. The key is that of

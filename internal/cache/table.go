@@ -19,7 +19,7 @@ const (
 	load = 4
 
 	// reach is by how many lines an entry may miss its home.
-	reach = 3
+	reach = 7
 
 	// spillOne counts in the eighth byte of the tags.
 	spillOne = 1 << (8 * ways)
@@ -171,8 +171,8 @@ func (t *table[V]) freeSlot(home int) (slot int, found bool) {
 	return 0, false
 }
 
-// leastUsed chooses who must go although the table is not full: in one of
-// several thousand cases all lines within reach are.
+// leastUsed chooses who must go although the table is not full: in one of a
+// million cases all lines within reach are.
 func (t *table[V]) leastUsed(home int, oldest time.Duration) (slot int) {
 	least := uint32(maxUses + 1)
 	for s := home * ways; s < (home+1)*ways; s++ {
