@@ -27,6 +27,15 @@
 // the hash, a database can be peppered later, and rows of other systems that
 // hold SHA-256 can be imported, without seeing a single key.
 //
+// # How fresh a verified key is
+//
+// A Manager remembers the records that it has read, for Config.CacheTTL from
+// the start of the read. Changes made through it are in effect when the call
+// returns; those of others on the same store within CacheTTL, and with a [Feed]
+// and [Manager.Watch] after about a second. Only the record is remembered:
+// expiry, state, address and permissions are judged on every call. What is
+// remembered lives to its time when the store is down; then verification fails.
+//
 // # Who may change what
 //
 // The Manager itself is the operator. Everybody else is an [Actor] with a

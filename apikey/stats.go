@@ -67,8 +67,8 @@ func (m *Manager) Stats() Stats {
 // countDenial counts a reason to refuse, if err is one. Reasons come as they are,
 // and looking into errors would cost a tenth of refusing garbage.
 func (m *Manager) countDenial(err error) {
-	switch err { //nolint:errorlint // see above
-	case ErrInvalid:
+	switch err {
+	case ErrInvalid: //nolint:errorlint // see above
 		m.counters.Add(countInvalid)
 	case ErrRevoked:
 		m.counters.Add(countRevoked)
