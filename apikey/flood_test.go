@@ -47,11 +47,11 @@ func TestFlood(t *testing.T) {
 
 	var quiet, flooded []time.Duration
 	hits, asked, unknown := 0, 0, 0
-	// use presents the valid keys one after the other until told to stop, and
+	// use presents a hundred valid keys, and more until told to stop, and
 	// returns the 99th of 100 latencies.
 	use := func(done func() bool) time.Duration {
 		var took []time.Duration
-		for i := 0; !done(); i++ {
+		for i := 0; i < 100 || !done(); i++ {
 			key := keys[i%len(keys)]
 			start := time.Now()
 			_, err := m.VerifyCached(key)
