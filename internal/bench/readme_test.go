@@ -34,6 +34,7 @@ func TestREADME(t *testing.T) {
 		"8 to 100,000 random prefixes, for addresses in them and in the networks beside them": "ipfilter/ random !far",
 		"the same, for any other address":                                                     "ipfilter/ random far",
 		"8 to 100,000 prefixes that share their first 8 (IPv4) or 32 (IPv6) bits":             "ipfilter/ shared",
+		"verifying a cached key, 1,000 or 1,000,000 of them":                                  "verify/ keys",
 		"verifying an access token":                                                           "oauth/verify",
 		"hashing a presented key":                                                             "apikey/hash",
 		"refusing a wrong checksum":                                                           "apikey/refuse",
