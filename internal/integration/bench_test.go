@@ -54,12 +54,7 @@ func measure(b *testing.B, limit float64, subject, reference func() error) {
 // prepare prepares a statement with the names and marks of the database.
 func (d database) prepare(b *testing.B, db *sql.DB, text string) *sql.Stmt {
 	b.Helper()
-	text = strings.ReplaceAll(text, "latchwork_", d.prefix)
-	if d.dialect == "postgres" {
-		for n := 1; strings.Contains(text, "?"); n++ {
-			text = strings.Replace(text, "?", fmt.Sprintf("$%d", n), 1)
-		}
-	}
+	text = d.numbered(strings.ReplaceAll(text, "latchwork_", d.prefix))
 	stmt, err := db.PrepareContext(context.Background(), text)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = stmt.Close() })

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 )
+
+// long makes the proofs take as long as .ci/full has time.
+var long = flag.Bool("long", false, "more rounds, more faults, more keys")
 
 // A database is one of the three, with tables of its own.
 type database struct {
@@ -75,6 +79,14 @@ func (d database) open(t testing.TB) *sql.DB {
 	defer cancel()
 	require.NoErrorf(t, db.PingContext(ctx), "the database %s is not there: .ci/lib starts it, or the environment names another one", d.dialect)
 	return db
+}
+
+// numbered puts numbers for question marks where the database has some.
+func (d database) numbered(text string) string {
+	for n := 1; d.dialect == "postgres" && strings.Contains(text, "?"); n++ {
+		text = strings.Replace(text, "?", fmt.Sprintf("$%d", n), 1)
+	}
+	return text
 }
 
 // exec executes a statement that ought not to fail.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 )
 
 // Each runs a query that is not prepared and hands over each of its rows.
@@ -57,13 +58,14 @@ func (d *DB) DeleteSome(ctx context.Context, table, key, where string, limit int
 // returns how many rows it changed.
 func (d *DB) Change(ctx context.Context, query string, args ...any) (int, error) {
 	query = d.SQL(query)
+	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		var n int64
 		result, err := d.ExecContext(ctx, query, args...)
 		if err == nil {
 			n, err = result.RowsAffected()
 		}
-		if d.classify(err) != transient || attempt == maxAttempts || ctx.Err() != nil {
+		if d.classify(err) != transient || attempt == maxAttempts || ctx.Err() != nil || time.Since(began) > maxTrying {
 			return int(n), err
 		}
 		pause(ctx, attempt)

@@ -15,8 +15,12 @@ const (
 	// giving up would leave open what happened.
 	settle = 3 * time.Second
 
+	// What is tried again is tried so often, and not after this time: SQLite
+	// has waited for its busy_timeout before it gives up.
 	maxAttempts = 12
-	maxPause    = 200 * time.Millisecond
+	maxTrying   = 5 * time.Second
+
+	maxPause = 200 * time.Millisecond
 )
 
 // Work is what a transaction does. It begins with a write, because SQLite does
@@ -45,6 +49,7 @@ var (
 // are returned as they are, and such a transaction is [ErrLost].
 func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
 	var lost error // the answer to a COMMIT, as it seems
+	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		sent, err := d.once(ctx, work)
 		again := d.classify(err) == transient
@@ -70,7 +75,7 @@ func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
 		if !again {
 			return err
 		}
-		if attempt == maxAttempts || ctx.Err() != nil {
+		if attempt == maxAttempts || ctx.Err() != nil || time.Since(began) > maxTrying {
 			return errors.Join(err, ctx.Err())
 		}
 		pause(ctx, attempt)
