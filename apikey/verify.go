@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchwork/latchwork/internal/cache"
 	"github.com/latchwork/latchwork/internal/credential"
+	"github.com/latchwork/latchwork/scope"
 )
 
 // A Verified key is one whose secret was presented, and which was active then.
@@ -26,6 +27,23 @@ func (v Verified) Key() Key {
 		return Key{}
 	}
 	return v.key.key
+}
+
+// Type returns the key's type. It is Key().Type, without a copy of the rest.
+func (v Verified) Type() string {
+	if v.key == nil {
+		return ""
+	}
+	return v.key.key.Type
+}
+
+// Permissions returns what the key may do at present. It is Key().Permissions,
+// without a copy of the rest.
+func (v Verified) Permissions() scope.Set {
+	if v.key == nil {
+		return scope.Set{}
+	}
+	return v.key.key.Permissions
 }
 
 // AllowsFrom says whether the key may be used from this address:

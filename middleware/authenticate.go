@@ -23,38 +23,42 @@ func (g *Guard) Authenticate(ctx context.Context, authorization string, addr net
 	if code != "" {
 		return Principal{}, g.rejection(Rejection{Code: code}, addr)
 	}
-	var p Principal
-	rejected := g.identify(ctx, trial{g.brake, addr, presented}, addr, &p)
-	return p, rejected
+	c := caller{addr: addr}
+	if rejected := g.identify(ctx, &trial{g.brake, addr, presented}, &c); rejected != nil {
+		return Principal{}, rejected
+	}
+	p := c.principal()
+	p.use = c.uncounted()
+	return p, nil
 }
 
 // authenticate returns who sent a request: what this Guard bound to it before,
-// or fresh, filled in with who the credential says.
-func (g *Guard) authenticate(r *http.Request, fresh *binding) (*binding, *Rejection) {
+// or what is to be bound, filled in with who the credential says.
+func (g *Guard) authenticate(r *http.Request) (*binding, *Rejection) {
 	if b := g.bound(r); b != nil {
 		return b, nil
 	}
-	fresh.guard, fresh.header = g, headerIdentity(r.Header)
-	return fresh, g.identifyRequest(r, &fresh.principal)
+	b := g.newBinding(r)
+	return b, g.identifyRequest(r, &b.caller)
 }
 
 // identifyRequest fills in whose credential a request has.
-func (g *Guard) identifyRequest(r *http.Request, p *Principal) *Rejection {
-	addr := g.addr(r)
+func (g *Guard) identifyRequest(r *http.Request, c *caller) *Rejection {
+	c.addr = g.addr(r)
 	authorization := r.Header["Authorization"]
 	if g.keyHeader != "" {
 		if values := r.Header[g.keyHeader]; len(values) > 0 {
-			return g.identifyKeyHeader(r, values, len(authorization) > 0, addr, p)
+			return g.identifyKeyHeader(r, values, len(authorization) > 0, c)
 		}
 	}
 	presented, code := bearer(authorization)
 	if code != "" {
-		return g.rejection(Rejection{Code: code}, addr)
+		return g.rejection(Rejection{Code: code}, c.addr)
 	}
 	if hasToken(r.URL.RawQuery) {
-		return g.rejection(Rejection{Code: CodeInvalidRequest, Message: "There is an access_token in the URL, too."}, addr)
+		return g.rejection(Rejection{Code: CodeInvalidRequest, Message: "There is an access_token in the URL, too."}, c.addr)
 	}
-	return g.identify(r.Context(), trial{g.brake, g.brake.source(r, addr), presented}, addr, p)
+	return g.identify(r.Context(), &trial{g.brake, g.brake.source(r, c.addr), presented}, c)
 }
 
 // hasToken reports whether there is a token in a query, RFC 6750 section 2.3.
@@ -71,17 +75,16 @@ func hasToken(query string) bool {
 	return false
 }
 
-func (g *Guard) identifyKeyHeader(r *http.Request, values []string, both bool, addr netip.Addr, p *Principal) *Rejection {
+func (g *Guard) identifyKeyHeader(r *http.Request, values []string, both bool, c *caller) *Rejection {
 	switch {
 	case both || len(values) > 1 || !isToken(values[0]):
-		return g.rejection(Rejection{Code: CodeInvalidRequest}, addr)
+		return g.rejection(Rejection{Code: CodeInvalidRequest}, c.addr)
 	case values[0] == "":
-		return g.rejection(Rejection{Code: CodeMissingToken}, addr)
+		return g.rejection(Rejection{Code: CodeMissingToken}, c.addr)
 	}
-	rejected := g.identify(r.Context(), trial{g.brake, g.brake.source(r, addr), values[0]}, addr, p)
-	if rejected == nil && p.Kind != KindKey {
-		*p = Principal{}
-		return g.rejection(Rejection{Code: CodeInvalidToken}, addr)
+	rejected := g.identify(r.Context(), &trial{g.brake, g.brake.source(r, c.addr), values[0]}, c)
+	if rejected == nil && c.kind() != KindKey {
+		return g.rejection(Rejection{Code: CodeInvalidToken}, c.addr)
 	}
 	return rejected
 }
@@ -173,30 +176,24 @@ func strange(bytes uint64) uint64 {
 	return (bytes | other&^(letter|digit)) & (0x80 * each)
 }
 
-// identify asks the one Authenticator that recognizes the credential, and
-// fills in whose it is.
-func (g *Guard) identify(ctx context.Context, t trial, addr netip.Addr, p *Principal) *Rejection {
+// identify asks the one Authenticator that recognizes the credential, and fills
+// in whose it is.
+func (g *Guard) identify(ctx context.Context, t *trial, c *caller) *Rejection {
 	for _, a := range g.credentials {
 		if !a.Recognize(t.presented) {
 			continue
 		}
-		found, err := a.Authenticate(ctx, t.presented, Request{ClientAddr: addr, trial: t})
-		if err == nil && found.Kind == 0 {
-			err = errors.New("middleware: the Authenticator returned nobody")
+		if err := c.find(ctx, a, t); err != nil {
+			return g.denied(ctx, t, err, c.addr)
 		}
-		if err != nil {
-			return g.denied(ctx, t, err, addr)
-		}
-		*p = found
-		p.ClientAddr = addr
 		return nil
 	}
-	return g.denied(ctx, t, ErrInvalidCredential, addr)
+	return g.denied(ctx, t, ErrInvalidCredential, c.addr)
 }
 
 // denied is the one place that knows what the error of an Authenticator means
 // for the client.
-func (g *Guard) denied(ctx context.Context, t trial, err error, addr netip.Addr) *Rejection {
+func (g *Guard) denied(ctx context.Context, t *trial, err error, addr netip.Addr) *Rejection {
 	code := CodeUnavailable
 	var throttled *throttledError
 	switch {

@@ -60,15 +60,16 @@ type trial struct {
 	presented string
 }
 
-func (t trial) member() throttle.Key {
+func (t *trial) member() throttle.Key {
 	return t.brake.hash.Pair(t.brake.hash.Text(t.presented), t.brake.hash.Addr(t.source))
 }
 
 // Admit says whether a store may be asked about the credential: an
 // Authenticator calls it when it has found nothing in memory, and returns the
 // error as it is. It is nil unless Config.FailureBurst is used up.
-func (r Request) Admit() error {
-	t := r.trial
+func (r Request) Admit() error { return r.trial.admit() }
+
+func (t *trial) admit() error {
 	if t.brake == nil {
 		return nil
 	}
@@ -80,7 +81,7 @@ func (r Request) Admit() error {
 }
 
 // accepted remembers that the store knew the credential.
-func (t trial) accepted() {
+func (t *trial) accepted() {
 	if t.brake != nil {
 		t.brake.accepted.Add(t.member())
 	}
@@ -88,7 +89,7 @@ func (t trial) accepted() {
 
 // failed counts a credential that is no good. It returns how long to wait if that
 // was one too many.
-func (t trial) failed() time.Duration {
+func (t *trial) failed() time.Duration {
 	if t.brake == nil {
 		return 0
 	}

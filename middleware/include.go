@@ -26,17 +26,17 @@ func (g *Guard) RequireIncludes(relations map[string]string) func(http.Handler) 
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			b, rejected := g.authenticate(r, new(binding))
+			b, rejected := g.authenticate(r)
 			needed := Requirement{kind: KindKey}
 			if b.admitted { // also by RequireType
-				needed.keyType = b.principal.KeyType
+				needed.keyType = b.caller.keyType()
 			}
 			if rejected == nil {
-				rejected = g.judge(&b.principal, needed)
+				rejected = g.judge(&b.caller, &needed)
 			}
 			var includes []string
 			if rejected == nil {
-				includes, rejected = g.includes(r, &b.principal, relations, names)
+				includes, rejected = g.includes(r, &b.caller, relations, names)
 			}
 			// Not those of a RequireIncludes further out: it may have seen
 			// another query.
@@ -57,13 +57,13 @@ const (
 )
 
 // includes reads the query and judges what it asks for.
-func (g *Guard) includes(r *http.Request, p *Principal, relations map[string]string, names []string) ([]string, *Rejection) {
+func (g *Guard) includes(r *http.Request, c *caller, relations map[string]string, names []string) ([]string, *Rejection) {
 	if r.URL.RawQuery == "" {
 		return nil, nil
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, g.badQuery(Rejection{Message: "The query cannot be read.", Err: err}, p)
+		return nil, g.badQuery(Rejection{Message: "The query cannot be read.", Err: err}, c)
 	}
 	var includes, needed, unknown []string
 	for _, value := range query["include"] {
@@ -83,10 +83,10 @@ func (g *Guard) includes(r *http.Request, p *Principal, relations map[string]str
 	if len(unknown) > 0 {
 		return nil, g.badQuery(Rejection{
 			Message: "There is no include " + quoted(unknown) + ".", Unknown: unknown, Allowed: slices.Clone(names),
-		}, p)
+		}, c)
 	}
-	if missing := p.Permissions.Missing(needed...); len(missing) > 0 {
-		return nil, g.insufficient(missing, p.ClientAddr)
+	if missing := c.permissions().Missing(needed...); len(missing) > 0 {
+		return nil, g.insufficient(missing, c.addr)
 	}
 	return includes, nil
 }
@@ -111,9 +111,9 @@ func quoted(names []string) string {
 }
 
 // badQuery is an invalid_request without a challenge: the credential was fine.
-func (g *Guard) badQuery(rej Rejection, p *Principal) *Rejection {
+func (g *Guard) badQuery(rej Rejection, c *caller) *Rejection {
 	rej.Code = CodeInvalidRequest
-	completed := g.rejection(rej, p.ClientAddr)
+	completed := g.rejection(rej, c.addr)
 	completed.Challenge = ""
 	return completed
 }

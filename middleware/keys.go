@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 
 	"github.com/latchwork/latchwork/apikey"
 )
@@ -24,29 +25,35 @@ func (k keys) Recognize(presented string) bool { return k.manager.Recognize(pres
 func (k keys) Samples() []string { return k.manager.Samples() }
 
 func (k keys) Authenticate(ctx context.Context, presented string, r Request) (Principal, error) {
-	v, err := k.manager.VerifyCached(presented)
-	asked := errors.Is(err, apikey.ErrNotCached)
-	if asked {
-		if err := r.Admit(); err != nil {
-			return Principal{}, err
-		}
-		v, err = k.manager.Verify(ctx, presented)
-	}
+	r.trial.presented = presented
+	found, err := k.identify(ctx, &r.trial, r.ClientAddr)
 	if err != nil {
 		return Principal{}, err
 	}
-	if err := v.AllowsFrom(r.ClientAddr); err != nil {
-		k.manager.RecordUse(v, r.ClientAddr, apikey.DeniedAddress)
-		return Principal{}, err
+	return found.principal(), nil
+}
+
+// identify returns whose key was presented.
+func (k keys) identify(ctx context.Context, t *trial, addr netip.Addr) (use, error) {
+	v, err := k.manager.VerifyCached(t.presented)
+	asked := errors.Is(err, apikey.ErrNotCached)
+	if asked {
+		if err := t.admit(); err != nil {
+			return use{}, err
+		}
+		v, err = k.manager.Verify(ctx, t.presented)
+	}
+	if err != nil {
+		return use{}, err
+	}
+	if err := v.AllowsFrom(addr); err != nil {
+		k.manager.RecordUse(v, addr, apikey.DeniedAddress)
+		return use{}, err
 	}
 	if asked {
-		r.trial.accepted()
+		t.accepted()
 	}
-	key := v.Key()
-	return Principal{
-		Kind: KindKey, CredentialID: key.ID, KeyType: key.Type, Owner: key.Owner,
-		Permissions: key.Permissions, ExpiresAt: key.ExpiresAt, use: use{k.manager, v},
-	}, nil
+	return use{k.manager, v}, nil
 }
 
 // KeyActor returns who manages keys with a request that a Guard let through:

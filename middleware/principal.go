@@ -77,14 +77,14 @@ func PrincipalFrom(ctx context.Context) (Principal, bool) {
 	if b == nil {
 		return Principal{}, false
 	}
-	return b.principal.counted(), true
+	return b.caller.principal(), true
 }
 
 // WithPrincipal returns a context with this Principal: for testing handlers
 // without a Guard, and for handing on what Guard.Authenticate returned where
 // there is no http.Request. No Guard trusts it.
 func WithPrincipal(ctx context.Context, p Principal) context.Context {
-	return &binding{Context: ctx, principal: p}
+	return &binding{Context: ctx, caller: caller{foreign: &p}}
 }
 
 // IncludesFrom returns the relations of ?include= that RequireIncludes let
@@ -103,7 +103,7 @@ func IncludesFrom(ctx context.Context) []string {
 type binding struct {
 	context.Context //nolint:containedctx // it is a context
 
-	principal Principal
+	caller    caller
 	outermost *binding // the first one that the Guard made for this request; nil: not bound yet
 	settling  bool     // whether the end of the request is awaited already; only of the outermost
 	refused   refused  // what came of it further in; only of the outermost
@@ -119,6 +119,8 @@ type binding struct {
 	// Holds the map, so that no other one gets its address, but not as a map:
 	// whoever prints a context would print the credential.
 	header unsafe.Pointer
+
+	request *http.Request // the one that is bound to it; of no meaning before
 }
 
 type bindingKey struct{}
@@ -149,23 +151,32 @@ func (g *Guard) bound(r *http.Request) *binding {
 	return b
 }
 
-// bind returns the request with a binding like this one in its context, and
-// that binding. The two are one allocation, but not one thing: whoever prints
-// the context does not see the request, which has the credential.
-func (b *binding) bind(r *http.Request, admitted bool, includes []string) (*http.Request, *binding) {
-	both := &struct {
+// newBinding returns a binding for what this request turns out to be. It comes
+// with room for the request to which it will be bound: the two are one
+// allocation, but not one thing, so that whoever prints the context does not see
+// the request, which has the credential.
+func (g *Guard) newBinding(r *http.Request) *binding {
+	both := new(struct {
 		binding binding
 		request http.Request
-	}{binding: binding{
-		Context: r.Context(), principal: b.principal, outermost: b.outermost,
-		admitted: admitted, includes: includes, guard: b.guard, header: b.header,
-	}}
-	bound := &both.binding
-	if bound.outermost == nil {
-		bound.outermost = bound
+	})
+	b := &both.binding
+	b.guard, b.header, b.request = g, headerIdentity(r.Header), &both.request
+	return b
+}
+
+// bind returns the request with this binding in its context, or if that is bound
+// already, with another one of the same caller.
+func (b *binding) bind(r *http.Request, admitted bool, includes []string) (*http.Request, *binding) {
+	if outer := b; outer.outermost != nil {
+		b = outer.guard.newBinding(r)
+		b.caller, b.outermost = outer.caller, outer.outermost
+	} else {
+		b.outermost = b
 	}
-	both.request = *r.WithContext(bound)
-	return &both.request, bound
+	b.Context, b.admitted, b.includes = r.Context(), admitted, includes
+	*b.request = *r.WithContext(b)
+	return b.request, b
 }
 
 // admit is bind for what a requirement lets pass, unless that is done.

@@ -66,9 +66,9 @@ func (g *Guard) Resource(name string) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			b, rejected := g.authenticate(r, new(binding))
+			b, rejected := g.authenticate(r)
 			if rejected == nil {
-				rejected = g.resource(&b.principal, byMethod, r.Method)
+				rejected = g.resource(&b.caller, byMethod, r.Method)
 			}
 			if rejected == nil {
 				r, b = b.admit(r)
@@ -79,15 +79,15 @@ func (g *Guard) Resource(name string) func(http.Handler) http.Handler {
 	}
 }
 
-func (g *Guard) resource(p *Principal, byMethod map[string]Requirement, method string) *Rejection {
+func (g *Guard) resource(c *caller, byMethod map[string]Requirement, method string) *Rejection {
 	requirement, ok := byMethod[method]
 	if !ok {
 		return g.rejection(Rejection{
 			Code:    CodeMethodNotAllowed,
 			Allowed: []string{"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"},
-		}, p.ClientAddr)
+		}, c.addr)
 	}
-	return g.judge(p, requirement)
+	return g.judge(c, &requirement)
 }
 
 // Optional lets requests without a credential pass, without a Principal. A bad
@@ -95,7 +95,7 @@ func (g *Guard) resource(p *Principal, byMethod map[string]Requirement, method s
 // Guard.
 func (g *Guard) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, rejected := g.authenticate(r, new(binding))
+		b, rejected := g.authenticate(r)
 		anonymous := r.Header["Authorization"] == nil && (g.keyHeader == "" || r.Header[g.keyHeader] == nil)
 		if anonymous && rejected != nil && rejected.Code == CodeMissingToken && len(g.credentials) > 0 {
 			next.ServeHTTP(w, r)
@@ -114,21 +114,26 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 // their own. WriteRejection writes one. The Rejection is nil exactly when the
 // request may pass.
 func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirement) (Principal, *Rejection) {
-	b, rejected := g.authenticate(r, new(binding))
+	b := g.bound(r)
+	var rejected *Rejection
+	if b == nil {
+		b = new(binding) // which is bound to nothing
+		rejected = g.identifyRequest(r, &b.caller)
+	}
 	if rejected != nil {
 		requirement.explain(rejected)
 		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
-	rejected = g.authorize(&b.principal, requirement, more...)
+	rejected = g.authorize(&b.caller, requirement, more...)
 	if b.outermost == nil { // otherwise it has not ended here
-		b.principal.count(rejected.outcome())
+		b.caller.count(rejected.outcome())
 	}
 	if rejected != nil {
 		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
-	return b.principal.counted(), nil
+	return b.caller.principal(), nil
 }
 
 // Authorize holds a Principal that Authenticate returned against requirements.
@@ -137,20 +142,20 @@ func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirem
 // the use of a key, once for each call, but not with a Principal that came from
 // PrincipalFrom or Check.
 func (g *Guard) Authorize(_ context.Context, p Principal, requirement Requirement, more ...Requirement) *Rejection {
-	rejected := g.authorize(&p, requirement, more...)
-	p.count(rejected.outcome())
+	rejected := g.authorize(&caller{foreign: &p, addr: p.ClientAddr}, requirement, more...)
+	p.use.count(p.ClientAddr, rejected.outcome())
 	return rejected
 }
 
-func (g *Guard) authorize(p *Principal, requirement Requirement, more ...Requirement) *Rejection {
+func (g *Guard) authorize(c *caller, requirement Requirement, more ...Requirement) *Rejection {
 	for i := range 1 + len(more) {
 		if i > 0 {
 			requirement = more[i-1]
 		}
 		if err := g.knows(requirement); err != nil {
-			return g.rejection(Rejection{Code: CodeUnavailable, Err: err}, p.ClientAddr)
+			return g.rejection(Rejection{Code: CodeUnavailable, Err: err}, c.addr)
 		}
-		if rejected := g.judge(p, requirement); rejected != nil {
+		if rejected := g.judge(c, &requirement); rejected != nil {
 			requirement.explain(rejected)
 			return rejected
 		}
@@ -163,9 +168,9 @@ func (g *Guard) handler(requirement Requirement) func(http.Handler) http.Handler
 	g.mustKnow(requirement)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			b, rejected := g.authenticate(r, new(binding))
+			b, rejected := g.authenticate(r)
 			if rejected == nil {
-				rejected = g.judge(&b.principal, requirement)
+				rejected = g.judge(&b.caller, &requirement)
 			}
 			if rejected == nil {
 				r, b = b.admit(r)
@@ -240,32 +245,32 @@ func inCatalog(catalog *scope.Catalog, names []string) error {
 
 // judge holds a Principal against one requirement: kind and type first, then
 // permissions.
-func (g *Guard) judge(p *Principal, r Requirement) *Rejection {
-	if code := g.misfit(p, r); code != "" {
-		return g.rejection(Rejection{Code: code}, p.ClientAddr)
+func (g *Guard) judge(c *caller, r *Requirement) *Rejection {
+	if code := g.misfit(c, r); code != "" {
+		return g.rejection(Rejection{Code: code}, c.addr)
 	}
-	missing := p.Permissions.Missing(r.permissions...)
+	missing := c.permissions().Missing(r.permissions...)
 	if len(missing) == 0 || (r.oneIsEnough && len(missing) < len(r.permissions)) {
 		return nil
 	}
-	return g.insufficient(missing, p.ClientAddr)
+	return g.insufficient(missing, c.addr)
 }
 
 // misfit says with which code to refuse a Principal of another kind or type,
 // or "". What keys hold and what users consented to are two namespaces: a
 // scope that is named like a permission gives none.
-func (g *Guard) misfit(p *Principal, r Requirement) string {
+func (g *Guard) misfit(c *caller, r *Requirement) string {
 	switch r.kind {
 	case KindKey:
-		if p.Kind != KindKey || !g.accepts(p.KeyType, r.keyType) {
+		if c.kind() != KindKey || !g.accepts(c.keyType(), r.keyType) {
 			return CodeWrongKeyType
 		}
 	case KindUser:
-		if p.Kind != KindUser {
+		if c.kind() != KindUser {
 			return CodeUserRequired
 		}
 	case KindClient:
-		if p.Kind != KindClient {
+		if c.kind() != KindClient {
 			return CodeClientRequired
 		}
 	default:

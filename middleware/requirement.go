@@ -74,7 +74,7 @@ func mustBePermissions(names []string) []string {
 
 // explain adds to a rejection, if there is one, which kind of credential was
 // needed and, to its challenge, which scope, RFC 6750 section 3.
-func (r Requirement) explain(rejected *Rejection) {
+func (r *Requirement) explain(rejected *Rejection) {
 	if rejected == nil {
 		return
 	}

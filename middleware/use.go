@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/latchwork/latchwork/apikey"
@@ -19,10 +20,19 @@ func (p Principal) counted() Principal {
 	return p
 }
 
+// principal returns the key as a Principal, with itself left to count.
+func (u use) principal() Principal {
+	key := u.key.Key()
+	return Principal{
+		Kind: KindKey, CredentialID: key.ID, KeyType: key.Type, Owner: key.Owner,
+		Permissions: key.Permissions, ExpiresAt: key.ExpiresAt, use: u,
+	}
+}
+
 // count records how a request ended.
-func (p *Principal) count(outcome apikey.Outcome) {
-	if p.use.keys != nil {
-		p.use.keys.RecordUse(p.use.key, p.ClientAddr, outcome)
+func (u use) count(addr netip.Addr, outcome apikey.Outcome) {
+	if u.keys != nil {
+		u.keys.RecordUse(u.key, addr, outcome)
 	}
 }
 
@@ -55,7 +65,7 @@ func (b *binding) turnedAway(rejected *Rejection) {
 		b.outermost.refused.outcome.Store(uint32(rejected.outcome()))
 		return
 	}
-	b.principal.count(rejected.outcome())
+	b.caller.count(rejected.outcome())
 }
 
 // settle counts a request that has ended, whatever became of it further in.
@@ -64,5 +74,5 @@ func (b *binding) settle() {
 	if outcome == 0 {
 		outcome = apikey.Allowed
 	}
-	b.principal.count(outcome)
+	b.caller.count(outcome)
 }
