@@ -106,6 +106,8 @@ func (h *house) opens(t testing.TB, secret apikey.Secret, id string) apikey.Veri
 	v, err := h.Verify(t.Context(), secret.Reveal())
 	require.NoError(t, err)
 	require.Equal(t, id, v.Key().ID)
+	require.Equal(t, v.Key().Type, v.Type())
+	require.True(t, v.Key().Permissions.Equal(v.Permissions()))
 	return v
 }
 

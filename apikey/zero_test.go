@@ -69,6 +69,8 @@ func TestZeroManager(t *testing.T) {
 		v, err := m.Verify(t.Context(), presented)
 		require.ErrorIs(t, err, apikey.ErrInvalid)
 		require.Equal(t, apikey.Verified{}, v)
+		require.Empty(t, v.Type())
+		require.True(t, v.Permissions().IsEmpty())
 		_, err = m.VerifyCached(presented)
 		require.ErrorIs(t, err, apikey.ErrInvalid)
 		require.False(t, m.Recognize(presented))
