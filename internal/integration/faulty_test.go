@@ -146,7 +146,7 @@ func (c *faultyConn) kill() {
 	for _, stmt := range c.open {
 		_ = stmt.Close()
 	}
-	_ = c.Conn.Close()
+	_ = c.Close()
 }
 
 func (c *faultyConn) IsValid() bool {
