@@ -3,10 +3,12 @@ package clients
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,7 +26,7 @@ func TestNode(t *testing.T) {
 
 	for program, want := range map[string][]string{
 		"openid-client.mjs": {
-			"metadata", "code with client_secret_basic", "code with client_secret_post", "code with none",
+			"metadata", "from a challenge to the issuer", "code with client_secret_basic", "code with client_secret_post", "code with none",
 			"client credentials", "password and introspection", "wrong secret",
 		},
 		"simple-oauth2.mjs": {
@@ -43,8 +45,10 @@ func TestNode(t *testing.T) {
 func node(t *testing.T, dir, program string, s *service) (done []string) {
 	t.Helper()
 	somebody := newPerson(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // a client that waits for something is ended
+	defer cancel()
 	var said bytes.Buffer
-	client := exec.CommandContext(t.Context(), "node", program, s.file)
+	client := exec.CommandContext(ctx, "node", program, s.file)
 	client.Dir, client.Stderr = dir, &said
 	stdout, err := client.StdoutPipe()
 	require.NoError(t, err)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import * as webapi from 'oauth4webapi'
 import * as oauth from 'openid-client'
 import { base, callback, clients, step, user } from './harness.mjs'
 
@@ -90,6 +91,22 @@ await step('metadata', async () => {
   assert.ok(server.supportsPKCE())
   assert.equal(server.authorization_response_iss_parameter_supported, true)
 })
+// What openid-client is made of reads the documents about resources, RFC 9728.
+await step('from a challenge to the issuer', async () => {
+  const resource = new URL('/api/me', base)
+  const challenge = (await fetch(resource)).headers.get('WWW-Authenticate')
+  const document = base + '/.well-known/oauth-protected-resource/api/me'
+  assert.ok(challenge.includes(`resource_metadata="${document}"`), challenge)
+  const options = { [webapi.allowInsecureRequests]: true }
+  const answer = await webapi.resourceDiscoveryRequest(resource, options)
+  assert.equal(answer.url, document)
+  const found = await webapi.processResourceDiscoveryResponse(resource, answer)
+  assert.deepEqual(found.authorization_servers, [base])
+  const issuer = new URL(found.authorization_servers[0])
+  const server = await webapi.processDiscoveryResponse(issuer, await webapi.discoveryRequest(issuer, { ...options, algorithm: 'oauth2' }))
+  assert.equal(server.issuer, base)
+})
+
 await step('code with client_secret_basic', () => code(web, oauth.ClientSecretBasic(web.client_secret)))
 await step('code with client_secret_post', () => code(web, oauth.ClientSecretPost(web.client_secret)))
 await step('code with none', () => code(desktop, oauth.None()))
