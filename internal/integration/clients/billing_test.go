@@ -40,7 +40,8 @@ type registered struct {
 }
 
 // start builds the program and runs it until the test ends, when it must end well.
-func start(t *testing.T) *service {
+// Its database is in memory, or a file.
+func start(t *testing.T, db string) *service {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "billing")
@@ -49,7 +50,8 @@ func start(t *testing.T) *service {
 
 	s := &service{file: filepath.Join(dir, "credentials.json")}
 	var said bytes.Buffer
-	billing := exec.Command(program, "-addr", "127.0.0.1:0", "-db", "memory:", "-credentials", s.file)
+	billing := exec.Command(program, "-addr", "127.0.0.1:0", "-db", db, "-credentials", s.file)
+	billing.Dir = dir
 	billing.Stderr = &said
 	stdout, err := billing.StdoutPipe()
 	require.NoError(t, err)

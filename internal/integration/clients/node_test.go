@@ -36,7 +36,7 @@ func TestNode(t *testing.T) {
 	} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, want, node(t, dir, program, start(t)))
+			require.Equal(t, want, node(t, dir, program, start(t, "memory:")))
 		})
 	}
 }

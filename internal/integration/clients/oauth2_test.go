@@ -15,7 +15,7 @@ import (
 // HTTP Basic and then the body.
 func TestOAuth2(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, "memory:")
 	metadata := s.metadata(t)
 	a := goClient{s, oauth2.Endpoint{
 		AuthURL: metadata["authorization_endpoint"].(string), TokenURL: metadata["token_endpoint"].(string),
