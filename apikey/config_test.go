@@ -49,6 +49,12 @@ func TestConfigFaults(t *testing.T) {
 		"a foreign length beyond all": {
 			foreign(apikey.ForeignFormat{Prefix: "X", Alphabet: hexDigits, Length: 1 << 40}), "length 1099511627776",
 		},
+		"a foreign length of 257": {
+			foreign(apikey.ForeignFormat{Prefix: "X", Alphabet: hexDigits, Length: 257}), "length 257",
+		},
+		"a foreign prefix of 33": {
+			foreign(apikey.ForeignFormat{Prefix: strings.Repeat("X", 33), Alphabet: hexDigits, Length: 64}), "more than 32",
+		},
 		"a foreign secret of 124 bits": {
 			foreign(apikey.ForeignFormat{Prefix: "X", Alphabet: hexDigits, Length: 31}), "fewer than 128 bits",
 		},
@@ -119,12 +125,14 @@ func TestEveryConfigFaultIsNamed(t *testing.T) {
 func TestGoodConfigs(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]apikey.Config{
-		"the least":                    {Prefix: "p"},
-		"a prefix of 32":               {Prefix: strings.Repeat("Z_", 16)},
-		"types":                        {Prefix: "p", Types: []string{"a", "z", "0", "9", "_", strings.Repeat("t", 32)}},
-		"foreign formats side by side": {Prefix: "paym", ForeignFormats: []apikey.ForeignFormat{apikey.Paymenter(), {Prefix: "PAYX", Alphabet: hexDigits, Length: 64}, {Alphabet: hexDigits, Length: 32}}},
-		"one beside ours":              {Prefix: "paym", ForeignFormats: []apikey.ForeignFormat{{Prefix: "paym-", Alphabet: hexDigits, Length: 49}}},
-		"peppers":                      {Prefix: "p", Peppers: []apikey.Pepper{pepper("2026"), pepper("2025")}, InsecureUnpeppered: true},
+		"the least":                            {Prefix: "p"},
+		"a prefix of 32":                       {Prefix: strings.Repeat("Z_", 16)},
+		"types":                                {Prefix: "p", Types: []string{"a", "z", "0", "9", "_", strings.Repeat("t", 32)}},
+		"foreign formats side by side":         {Prefix: "paym", ForeignFormats: []apikey.ForeignFormat{apikey.Paymenter(), {Prefix: "PAYX", Alphabet: hexDigits, Length: 64}, {Alphabet: hexDigits, Length: 32}}},
+		"the longest foreign format":           {Prefix: "p", ForeignFormats: []apikey.ForeignFormat{{Prefix: strings.Repeat("X", 32), Alphabet: hexDigits, Length: 256}}},
+		"foreign formats of different lengths": {Prefix: "p", ForeignFormats: []apikey.ForeignFormat{{Alphabet: hexDigits, Length: 33}, {Alphabet: hexDigits, Length: 34}}},
+		"one beside ours":                      {Prefix: "paym", ForeignFormats: []apikey.ForeignFormat{{Prefix: "paym-", Alphabet: hexDigits, Length: 49}}},
+		"peppers":                              {Prefix: "p", Peppers: []apikey.Pepper{pepper("2026"), pepper("2025")}, InsecureUnpeppered: true},
 	} {
 		_, err := apikey.New(apikey.NewMemoryStore(), cfg)
 		require.NoError(t, err, name)

@@ -265,3 +265,20 @@ func TestAnExpiryNearTheZeroTimeIsNotNever(t *testing.T) {
 	require.ErrorAs(t, err, &faults)
 	require.Equal(t, "expires_at", faults.Fields[0].Field)
 }
+
+// A set of 256 grants can be stored, and what a key has from older rules does
+// not keep it from being renamed.
+func TestEdgesOfASpec(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	grants := make([]string, 256)
+	for i := range grants {
+		grants[i] = fmt.Sprint("a.b", i)
+	}
+	k := h.issue(t, func(s *apikey.Spec) { s.Permissions = set(grants...) }).Key
+	h.plant(t, k.ID, func(r *apikey.Record) { r.Key.Owner = strings.Repeat("o", 300) })
+	renamed, err := h.Update(t.Context(), k.ID, 0, func(s *apikey.Spec) { s.Name = "renamed" })
+	require.NoError(t, err)
+	require.Equal(t, "renamed", renamed.Name)
+	require.Equal(t, 256, renamed.Permissions.Len())
+}
