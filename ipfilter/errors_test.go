@@ -54,4 +54,14 @@ func TestErrorsAreBounded(t *testing.T) {
 		require.True(t, strings.HasSuffix(entry.Text, "..."))
 		require.NotContains(t, entry.Text, "\x00")
 	}
+	// What is cut is cut between characters, and only if it is too long.
+	for text, want := range map[string]string{
+		strings.Repeat("x", 128):               strings.Repeat("x", 128),
+		strings.Repeat("x", 129):               strings.Repeat("x", 128) + "...",
+		"x" + strings.Repeat("é", 64):          "x" + strings.Repeat("é", 63) + "...",
+		"xx" + strings.Repeat("\u20ac", 43):    "xx" + strings.Repeat("\u20ac", 42) + "...",
+		"x" + strings.Repeat("\U0001f511", 32): "x" + strings.Repeat("\U0001f511", 31) + "...",
+	} {
+		require.Equal(t, want, entryErrors(t, parseError(t, text))[0].Text)
+	}
 }
