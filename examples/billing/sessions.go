@@ -11,11 +11,17 @@ import (
 // sessionStore keeps the sessions of people in the database, so that they
 // outlive a restart and are known to every host. It implements scs.CtxStore, and
 // only sees hashes of their tokens.
+//
+// A session that is deleted stays as a row without data: requests that were under
+// way then commit it at their end, and must not bring it back.
 type sessionStore struct{ db *database }
+
+// keepDeleted is longer than any request takes.
+const keepDeleted = time.Hour
 
 func (s sessionStore) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
 	var data string
-	query := s.db.sql("SELECT data FROM billing_sessions WHERE token = ? AND expires_at > ?")
+	query := s.db.sql("SELECT data FROM billing_sessions WHERE token = ? AND expires_at > ? AND data <> ''")
 	err := s.db.QueryRowContext(ctx, query, token, time.Now().UnixMicro()).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
@@ -29,16 +35,18 @@ func (s sessionStore) FindCtx(ctx context.Context, token string) ([]byte, bool, 
 
 func (s sessionStore) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
 	insert := "INSERT INTO billing_sessions (token, data, expires_at) VALUES (?, ?, ?) " +
-		"ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at"
-	if s.db.Dialect == "mysql" {
-		insert = "REPLACE INTO billing_sessions (token, data, expires_at) VALUES (?, ?, ?)"
+		"ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at WHERE billing_sessions.data <> ''"
+	if s.db.Dialect == "mysql" { // which assigns in this order
+		insert = "INSERT INTO billing_sessions (token, data, expires_at) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE " +
+			"expires_at = IF(data = '', expires_at, VALUES(expires_at)), data = IF(data = '', data, VALUES(data))"
 	}
 	_, err := s.db.ExecContext(ctx, s.db.sql(insert), token, base64.StdEncoding.EncodeToString(b), expiry.UnixMicro())
 	return err
 }
 
 func (s sessionStore) DeleteCtx(ctx context.Context, token string) error {
-	_, err := s.db.ExecContext(ctx, s.db.sql("DELETE FROM billing_sessions WHERE token = ?"), token)
+	deleted := s.db.sql("UPDATE billing_sessions SET data = '', expires_at = ? WHERE token = ?")
+	_, err := s.db.ExecContext(ctx, deleted, time.Now().Add(keepDeleted).UnixMicro(), token)
 	return err
 }
 
