@@ -18,11 +18,13 @@ type apps struct {
 }
 
 func (a apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	user, signedIn := a.who(r)
+	user, signedIn, err := a.who(r)
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		a.pages.Error(w, r, &oauth.Error{Status: http.StatusMethodNotAllowed, Description: "Use GET or POST."})
+	case err != nil:
+		a.broken(w, r, err)
 	case !signedIn:
 		http.Redirect(w, r, loginPath+"?next="+appsPath, http.StatusSeeOther)
 	case r.Method == http.MethodPost:

@@ -176,6 +176,8 @@ func TestDatabaseIsGone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "billing.db")
 	h := start(t, "-db", file, "-cache-ttl", "1h")
 	h.admin("GET", "users", nil).list(t)
+	b := h.browser()
+	b.open(appsPath).signIn()
 	db, err := sql.Open("sqlite", file)
 	require.NoError(t, err)
 	defer func() { _ = db.Close() }()
@@ -189,6 +191,12 @@ func TestDatabaseIsGone(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, a.status, a.raw)
 		require.Equal(t, "1", a.header.Get("Retry-After"))
 		require.JSONEq(t, `{"error":"unavailable","message":"Try again later."}`, a.raw)
+	}
+	// Who is signed in is not sent to sign in.
+	for _, page := range []string{appsPath, b.authorizeURL(h.web)} {
+		a := b.open(page).got
+		require.Equal(t, http.StatusServiceUnavailable, a.status, a.raw)
+		require.NotEmpty(t, a.header.Get("Retry-After"))
 	}
 	_, err = db.ExecContext(t.Context(), "ALTER TABLE hidden RENAME TO billing_records")
 	require.NoError(t, err)

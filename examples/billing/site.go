@@ -50,11 +50,18 @@ func newSite(baseURL string, db *database) (*site, error) {
 	return s, nil
 }
 
-// who returns the user who is signed in. Somebody who was deleted is not.
-func (s *site) who(r *http.Request) (string, bool) {
-	subject := s.sessions.GetString(r.Context(), "user")
-	active, err := s.db.Active(r.Context(), subject)
-	return subject, active && err == nil
+// who returns the user who is signed in, if any. Somebody who was deleted is not.
+func (s *site) who(r *http.Request) (subject string, signedIn bool, err error) {
+	subject = s.sessions.GetString(r.Context(), "user")
+	signedIn, err = s.db.Active(r.Context(), subject)
+	return subject, signedIn, err
+}
+
+// login is who for the Server, which asks for itself whether the user is active:
+// when that cannot be told, it answers 503.
+func (s *site) login(r *http.Request) (subject string, signedIn bool) {
+	subject, signedIn, err := s.who(r)
+	return subject, signedIn || err != nil
 }
 
 // name returns what a user signs in with.

@@ -22,7 +22,7 @@ func tokenConfig(issuer string, db *database, passwords *password.Hasher, pages 
 		Issuer: issuer, Prefix: "paym", Scopes: scopes, Logger: slog.Default(),
 		Users: db, Passwords: passwords, LegacyPasswordGrant: true,
 		Limits: oauth.Limits{Account: oauth.Rate{Burst: burst}}, InsecureUnlimitedGuesses: burst == 0,
-		Login: pages.who, LoginURL: loginPath, Consent: pages.pages.Consent, ErrorPage: pages.pages.Error,
+		Login: pages.login, LoginURL: loginPath, Consent: pages.pages.Consent, ErrorPage: pages.pages.Error,
 		Paths: oauth.Paths{Token: "/api/oauth/token", Revoke: "/api/oauth/revoke", Introspect: "/api/oauth/introspect"},
 		Resources: []oauth.Resource{
 			{Path: "/api/me", Name: "Your profile", Scopes: scope.MustParseSet("profile")},
