@@ -210,3 +210,39 @@ func TestNotesAreBounded(t *testing.T) {
 		require.LessOrEqual(t, len(w.notes.queue), 3*maxNotes)
 	})
 }
+
+// A read that has been judged has ended: who comes after a change is not told what
+// was before, however long it takes those who waited for it to wake up.
+func TestNobodyJoinsWhatIsSettled(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, after int64
+		change        func(*world)
+	}{
+		"wrote":    {1, 2, func(w *world) { w.Wrote("id of a", 2) }},
+		"heard":    {1, 2, func(w *world) { w.Heard("id of a", 2) }},
+		"doubt":    {1, 2, func(w *world) { w.Doubt("id of a") }},
+		"dropped":  {1, 2, func(w *world) { w.Drop() }},
+		"appeared": {0, 1, func(w *world) { w.Appeared(w.Key("a").sum) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				w := newWorld()
+				if test.before > 0 {
+					w.set("a", test.before)
+				}
+				w.Cache.mu.Lock()
+				f, _ := w.takeOff(t.Context(), w.Key("a"), nil, &w.waited)
+				f.began = w.Now()
+				w.Cache.mu.Unlock()
+				e, err := w.read("a")(t.Context())
+				require.True(t, w.settle(t.Context(), f, e, err))
+
+				w.set("a", test.after)
+				test.change(w)
+				w.is(t, "a", int(test.after))
+				require.Zero(t, w.waited)
+				require.Empty(t, w.flights)
+			})
+		})
+	}
+}

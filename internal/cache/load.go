@@ -21,6 +21,9 @@ type flight[V any] struct {
 	err    error
 	began  time.Duration
 
+	key   Key
+	seats *int // as one of which it counts until it has landed
+
 	// Under the lock of the Cache.
 	turn     uint64 // of notes, when the read began
 	appeared bool   // since then
@@ -133,7 +136,7 @@ func (c *Cache[V]) Refresh(key Key, read Read[V]) {
 	}
 	f, run := c.takeOff(context.Background(), key, read, &c.refreshes)
 	if !c.o.Start(run) {
-		c.land(f, key, &c.refreshes)
+		c.land(f)
 	}
 }
 
@@ -141,30 +144,35 @@ func (c *Cache[V]) Refresh(key Key, read Read[V]) {
 // It wants the lock; run does not.
 func (c *Cache[V]) takeOff(ctx context.Context, key Key, read Read[V], seats *int) (f *flight[V], run func()) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout) //nolint:gosec // land calls cancel
-	f = &flight[V]{landed: make(chan struct{}), ended: ctx.Done(), cancel: cancel, err: errNoAnswer}
+	f = &flight[V]{
+		landed: make(chan struct{}), ended: ctx.Done(), cancel: cancel, err: errNoAnswer, key: key, seats: seats,
+	}
 	c.flights[key.sum] = f
 	*seats++
 	return f, func() {
+		landed := false
 		defer func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.land(f, key, seats)
+			if !landed { // the read has ended its goroutine
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.land(f)
+			}
 		}()
-		for again := true; again; {
+		for !landed {
 			c.mu.Lock()
 			f.turn, f.appeared, f.began = c.notes.turn, false, c.Now()
 			c.mu.Unlock()
 			e, err := c.ask(ctx, read)
-			again = c.settle(ctx, f, key, e, err)
+			landed = c.settle(ctx, f, e, err)
 		}
 	}
 }
 
 // land ends a flight. It wants the lock.
-func (c *Cache[V]) land(f *flight[V], key Key, seats *int) {
-	*seats--
-	if c.flights[key.sum] == f {
-		delete(c.flights, key.sum)
+func (c *Cache[V]) land(f *flight[V]) {
+	*f.seats--
+	if c.flights[f.key.sum] == f {
+		delete(c.flights, f.key.sum)
 	}
 	close(f.landed)
 	f.cancel()
@@ -182,12 +190,23 @@ func (c *Cache[V]) ask(ctx context.Context, read Read[V]) (e *Entry[V], err erro
 	return read(ctx)
 }
 
-// settle takes an answer for what the flight found, and keeps it; or says that
-// the store has to be asked again, because it answered before something was
-// changed.
-func (c *Cache[V]) settle(ctx context.Context, f *flight[V], key Key, e *Entry[V], err error) (again bool) {
+// settle ends a flight with an answer, unless the store has to be asked again. It
+// does both under one lock: whoever comes after the next change must not find the
+// flight, which may have been told what was before.
+func (c *Cache[V]) settle(ctx context.Context, f *flight[V], e *Entry[V], err error) (landed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.take(ctx, f, e, err) {
+		return false
+	}
+	c.land(f)
+	return true
+}
+
+// take takes an answer for what the flight found, and keeps it; or says that
+// the store has to be asked again, because it answered before something was
+// changed. It wants the lock.
+func (c *Cache[V]) take(ctx context.Context, f *flight[V], e *Entry[V], err error) (again bool) {
 	again = ctx.Err() == nil
 	switch {
 	case err != nil:
@@ -204,7 +223,7 @@ func (c *Cache[V]) settle(ctx context.Context, f *flight[V], key Key, e *Entry[V
 			return again
 		}
 		f.err = nil
-		c.keepNone(key, f.began)
+		c.keepNone(f.key, f.began)
 		return false
 	}
 	switch c.notes.judge(e.ID, e.Version, f.turn, c.Now()) {
@@ -214,8 +233,8 @@ func (c *Cache[V]) settle(ctx context.Context, f *flight[V], key Key, e *Entry[V
 		f.err = ErrOutdated
 		return false
 	}
-	c.date(e, key, f.began)
-	f.err, f.entry = nil, c.keep(key, e)
+	c.date(e, f.key, f.began)
+	f.err, f.entry = nil, c.keep(f.key, e)
 	return false
 }
 
