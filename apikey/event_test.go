@@ -1,10 +1,12 @@
 package apikey_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +171,25 @@ func TestOnEventComesAfterTheCommit(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, seen)
 	require.Len(t, h.history(t, issued.Key.ID), 2)
+}
+
+// Who hears of changes and panics saves no other key from being revoked.
+func TestPanicInOnEvent(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h := newHouse(t, func(c *apikey.Config) {
+		c.OnEvent = func(apikey.Event) { panic("boom") }
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	first, other := h.issue(t), h.issue(t)
+	for _, leak := range h.RevokeLeaked(t.Context(), first.Secret, other.Secret) {
+		require.Equal(t, apikey.LeakRevoked, leak.Status)
+	}
+	h.denies(t, first.Secret, apikey.ErrRevoked)
+	h.denies(t, other.Secret, apikey.ErrRevoked)
+	require.Equal(t, 4, strings.Count(log.String(), "panic in Config.OnEvent"))
+	require.Contains(t, log.String(), other.Key.ID)
+	require.NotContains(t, log.String(), other.Secret.Reveal())
 }
 
 func second[T any](_ T, err error) error { return err }

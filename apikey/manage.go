@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -197,10 +198,18 @@ func (d management) event(keyID string, kind EventKind, changes []FieldChange) (
 	return Event{ID: id, KeyID: keyID, Kind: kind, At: d.m.now(), Actor: d.actor.ID, Changes: changes}, nil
 }
 
+// announce tells of a change. A panic of who hears it is logged: what is stored
+// is stored, and of many keys that are to be revoked it must not save the rest.
 func (m *Manager) announce(e Event) {
-	if m.onEvent != nil {
-		m.onEvent(e)
+	if m.onEvent == nil {
+		return
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			m.log.Error("apikey: panic in Config.OnEvent", "key", e.KeyID, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	m.onEvent(e)
 }
 
 func newID() (string, error) {

@@ -57,7 +57,8 @@ type Config struct {
 	Effective func(ctx context.Context, k Key) (scope.Set, error)
 
 	// OnEvent hears of every change after it was stored, in the goroutine
-	// that made it.
+	// that made it. A panic in it is logged, and the change stands. Nil: nobody
+	// is told.
 	OnEvent func(Event)
 
 	// Activity knows what happened to keys and how often they were used. Nil:
@@ -70,8 +71,8 @@ type Config struct {
 	// kept, and every verification reads the store.
 	CacheTTL time.Duration
 
-	// CacheSize is how many records are kept at most, each well under 1 KiB.
-	// Zero: 100,000.
+	// CacheSize is how many records are kept at most, each in well under 1 KiB
+	// and what its address list and its metadata take. Zero: 100,000.
 	CacheSize int
 
 	// MaxLoads is how many reads of the store verification may have under way;
