@@ -50,6 +50,12 @@
 // no access to anything. [Server.Applications] shows users what they have let in,
 // and [Server.RevokeApplication] takes it back.
 //
+// # In operation
+//
+// What has expired stays in the store until the host deletes it. Nothing does so
+// by itself: call DeleteExpired of the store every few minutes, from one host or
+// from all.
+//
 // # Security considerations
 //
 // A store receives hashes and never a token; neither the store alone nor an old

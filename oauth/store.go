@@ -54,7 +54,9 @@ type Store interface {
 	// DeleteExpired deletes credentials that expired before the given time,
 	// and grants that expired before it and have no credentials left, at most
 	// limit of both together, and returns how many. Spent ones stay until they
-	// expire: that is how their reuse is noticed.
+	// expire: that is how their reuse is noticed. A Server never calls it: the
+	// host does, every few minutes and until there is nothing left, or the
+	// store grows with every token.
 	DeleteExpired(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
