@@ -39,7 +39,7 @@ func (s Set) coversGrant(grant string) bool {
 // numbers if all of them have stars. A set of more than 256 works like any
 // other, but what it is encoded as will not be read back.
 func (s Set) Intersect(other Set) Set {
-	if other.Covers(s) {
+	if !s.HasStars() && other.Covers(s) { // with stars, s may be written in another way
 		return s
 	}
 	var both []string

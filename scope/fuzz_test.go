@@ -123,6 +123,7 @@ func FuzzIntersect(f *testing.F) {
 	f.Add([]byte("\x06"), []byte("\x01\x02"))
 	f.Add([]byte("\x02\x06\x02\x06"), []byte("\x06\x03\x06"))
 	f.Add([]byte("\x02\x06\x04\x00\x06\x05"), []byte("\x06\x04\x00\x05\x06"))
+	f.Add([]byte("22X\x000A"), []byte("0\x0020")) // they cover each other
 	names := everyName()
 	f.Fuzz(func(t *testing.T, left, right []byte) {
 		s, other := scope.MustParseSet(someGrants(left)...), scope.MustParseSet(someGrants(right)...)

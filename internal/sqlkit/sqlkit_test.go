@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -111,12 +112,12 @@ func TestText(t *testing.T) {
 }
 
 func FuzzAppendStrings(f *testing.F) {
-	f.Add("plain", `"quoted" \`, "\x00\x1f\u2028<&>")
+	f.Add("plain", `"quoted" \`, "\x01\x1f\u2028<&>")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		if !sqlkit.IsText(a + b + c) {
+		list := []string{a, b, c}
+		if slices.ContainsFunc(list, func(s string) bool { return !sqlkit.IsText(s) }) {
 			t.Skip()
 		}
-		list := []string{a, b, c}
 		var back []string
 		require.NoError(t, json.Unmarshal(sqlkit.AppendStrings(nil, list), &back))
 		require.Equal(t, list, back)
