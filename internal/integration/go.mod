@@ -11,7 +11,10 @@ require (
 	modernc.org/sqlite v1.59.0
 )
 
-require golang.org/x/oauth2 v0.36.0
+require (
+	github.com/anishathalye/porcupine v1.3.1
+	golang.org/x/oauth2 v0.36.0
+)
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
