@@ -64,7 +64,12 @@ func (s *Store) List(ctx context.Context, q apikey.Query) ([]apikey.Key, error) 
 	if !possible || q.Limit <= 0 {
 		return []apikey.Key{}, nil
 	}
-	query := "SELECT " + keyColumns + " FROM latchwork_keys k" + where + " ORDER BY k.id DESC LIMIT ?"
+	from := " FROM latchwork_keys k"
+	if s.db.Dialect() == sqlkit.MySQL && q.State != apikey.StateRevoked {
+		// It would read all keys that are not revoked, and sort them.
+		from += " IGNORE INDEX (latchwork_keys_revoked_at)"
+	}
+	query := "SELECT " + keyColumns + from + where + " ORDER BY k.id DESC LIMIT ?"
 	keys := []apikey.Key{}
 	r := s.newRow()
 	err := s.db.Each(ctx, query, append(args, q.Limit), func(rows *sql.Rows) error {

@@ -29,19 +29,22 @@ const (
 		"FROM latchwork_keys k LEFT JOIN latchwork_key_secrets s ON s.key_id = k.id "
 
 	insertKey = "INSERT INTO latchwork_keys (id, name, name_folded, type, owner, permissions, allowed_ips, hint, metadata, enabled, " +
-		"created_at, created_by, updated_at, expires_at, revoked_at, revoked_reason, version) " +
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		"created_at, created_by, updated_at, expires_at, revoked_at, revoked_reason, version, secret_count) " +
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 	updateKey = "UPDATE latchwork_keys SET name = ?, name_folded = ?, type = ?, owner = ?, permissions = ?, allowed_ips = ?, hint = ?, metadata = ?, " +
-		"enabled = ?, created_at = ?, created_by = ?, updated_at = ?, expires_at = ?, revoked_at = ?, revoked_reason = ?, version = ? " +
+		"enabled = ?, created_at = ?, created_by = ?, updated_at = ?, expires_at = ?, revoked_at = ?, revoked_reason = ?, version = ?, secret_count = ? " +
 		"WHERE id = ? AND version = ?"
 )
 
 // findBy finds the record of whoever has one of n hashes. It has each row once
-// for each of the hashes that is there.
+// for each of the hashes that is there. Nearly every key has one secret, and
+// that is the one which was found: only of the others all are looked for.
 func findBy(n int) string {
-	return "SELECT " + keyColumns + ", s.hash, s.pepper_id, s.deadline FROM latchwork_key_secrets f " +
-		"JOIN latchwork_keys k ON k.id = f.key_id JOIN latchwork_key_secrets s ON s.key_id = k.id " +
+	return "SELECT " + keyColumns + ", COALESCE(s.hash, f.hash), COALESCE(s.pepper_id, f.pepper_id), " +
+		"CASE WHEN s.hash IS NULL THEN f.deadline ELSE s.deadline END " +
+		"FROM latchwork_key_secrets f JOIN latchwork_keys k ON k.id = f.key_id " +
+		"LEFT JOIN latchwork_key_secrets s ON s.key_id = CASE WHEN k.secret_count > 1 THEN k.id END " +
 		"WHERE f.hash IN (" + sqlkit.Marks(n) + ")"
 }
 
@@ -196,7 +199,7 @@ func columns(r apikey.Record, e apikey.Event) (key, event []any, err error) {
 		k.Name, sqlkit.FoldASCII(k.Name), k.Type, k.Owner,
 		string(sqlkit.AppendStrings(nil, k.Permissions.Strings())), string(list), k.Hint, metadata, k.Enabled,
 		sqlkit.Micros(k.CreatedAt), k.CreatedBy, sqlkit.Micros(k.UpdatedAt), sqlkit.NullMicros(k.ExpiresAt),
-		sqlkit.NullMicros(k.RevokedAt), k.RevokedReason, k.Version,
+		sqlkit.NullMicros(k.RevokedAt), k.RevokedReason, k.Version, len(r.Secrets),
 	}
 	event = []any{e.ID, e.KeyID, string(e.Kind), sqlkit.Micros(e.At), e.Actor, string(appendChanges(nil, e.Changes))}
 	return key, event, nil

@@ -126,7 +126,7 @@ func BenchmarkFind(b *testing.B) {
 func BenchmarkCreate(b *testing.B) {
 	benchmarkKeys(b, func(b *testing.B, f keyFixture) {
 		key := f.prepare(b, f.db, "INSERT INTO latchwork_keys (id, name, name_folded, type, owner, permissions, allowed_ips, hint, metadata, enabled, "+
-			"created_at, created_by, updated_at, expires_at, revoked_at, revoked_reason, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+			"created_at, created_by, updated_at, expires_at, revoked_at, revoked_reason, version, secret_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 		secret := f.prepare(b, f.db, "INSERT INTO latchwork_key_secrets (hash, key_id, pepper_id, deadline) VALUES (?, ?, ?, ?)")
 		event := f.prepare(b, f.db, "INSERT INTO latchwork_key_events (id, key_id, kind, happened_at, actor, changes) VALUES (?, ?, ?, ?, ?, ?)")
 		change := f.prepare(b, f.db, "INSERT INTO latchwork_key_changes (key_id, version, changed_at) VALUES (?, ?, ?)")
@@ -138,7 +138,7 @@ func BenchmarkCreate(b *testing.B) {
 			r := newRecord()
 			return inTx(f.db, func(ctx context.Context, tx *sql.Tx) error {
 				_, err := tx.StmtContext(ctx, key).ExecContext(ctx, r.Key.ID, "CI", "ci", "admin", "", `["orders.*","users.view"]`, `"anywhere"`, "test_abcd",
-					"{}", true, at, "operator", at, nil, nil, "", 1)
+					"{}", true, at, "operator", at, nil, nil, "", 1, 1)
 				if err == nil {
 					_, err = tx.StmtContext(ctx, secret).ExecContext(ctx, r.Secrets[0].Hash[:], r.Key.ID, "", nil)
 				}

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS latchwork_keys (
 	revoked_at     BIGINT,                   -- NULL: not revoked
 	revoked_reason VARCHAR(255)    NOT NULL,
 	version        BIGINT          NOT NULL,
+	secret_count   INT             NOT NULL, -- how many rows of latchwork_key_secrets
 	INDEX latchwork_keys_owner (owner, id),
 	INDEX latchwork_keys_created_by (created_by, id),
 	INDEX latchwork_keys_revoked_at (revoked_at)

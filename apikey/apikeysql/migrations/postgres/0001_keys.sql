@@ -20,7 +20,8 @@ CREATE TABLE latchwork_keys (
 	expires_at     bigint,                    -- NULL: never
 	revoked_at     bigint,                    -- NULL: not revoked
 	revoked_reason text             NOT NULL,
-	version        bigint           NOT NULL
+	version        bigint           NOT NULL,
+	secret_count   integer          NOT NULL  -- how many rows of latchwork_key_secrets
 );
 
 CREATE INDEX latchwork_keys_owner ON latchwork_keys (owner, id);

@@ -19,7 +19,8 @@ CREATE TABLE latchwork_keys (
 	expires_at     INTEGER,          -- NULL: never
 	revoked_at     INTEGER,          -- NULL: not revoked
 	revoked_reason TEXT    NOT NULL,
-	version        INTEGER NOT NULL
+	version        INTEGER NOT NULL,
+	secret_count   INTEGER NOT NULL  -- how many rows of latchwork_key_secrets
 ) STRICT;
 
 CREATE INDEX latchwork_keys_owner ON latchwork_keys (owner, id);
