@@ -61,7 +61,11 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 	if len(days) == 0 && len(last) == 0 {
 		return s.fail(ctx, "record", ctx.Err())
 	}
-	err := s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	full, err := s.preparedUpserts(ctx, len(days) >= maxRows || len(last) >= maxRows)
+	if err != nil {
+		return s.fail(ctx, "record", err)
+	}
+	err = s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for chunk := range slices.Chunk(days, maxRows) {
 			args := make([]any, 0, 8*len(chunk))
 			for _, u := range chunk {
@@ -69,7 +73,7 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 				args = append(args, u.KeyID, sqlkit.Micros(u.Day.Date),
 					c.Allowed, c.DeniedState, c.DeniedAddress, c.DeniedType, c.DeniedPermission, c.DeniedRequest)
 			}
-			if _, err := tx.ExecContext(ctx, s.db.SQL(upsertDays(s.db.Dialect(), len(chunk))), args...); err != nil {
+			if err := s.upsert(ctx, tx, full.days, upsertDays, len(chunk), args); err != nil {
 				return err
 			}
 		}
@@ -78,7 +82,7 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 			for _, u := range chunk {
 				args = append(args, u.KeyID, sqlkit.Micros(u.At), addrText(u.Addr))
 			}
-			if _, err := tx.ExecContext(ctx, s.db.SQL(upsertUses(s.db.Dialect(), len(chunk))), args...); err != nil {
+			if err := s.upsert(ctx, tx, full.uses, upsertUses, len(chunk), args); err != nil {
 				return err
 			}
 		}
@@ -88,6 +92,35 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 		err = fmt.Errorf("%w: %w", apikey.ErrUncertain, err)
 	}
 	return s.fail(ctx, "record", err)
+}
+
+// upserts are the statements that store maxRows rows.
+type upserts struct{ days, uses *sql.Stmt }
+
+// preparedUpserts prepares them when they are needed for the first time: they
+// are long, and small services never need them.
+func (s *Store) preparedUpserts(ctx context.Context, needed bool) (upserts, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !needed || s.full.uses != nil {
+		return s.full, nil
+	}
+	dialect := s.db.Dialect()
+	err := s.db.Prepare(ctx, &s.full.days, upsertDays(dialect, maxRows))
+	if err == nil {
+		err = s.db.Prepare(ctx, &s.full.uses, upsertUses(dialect, maxRows))
+	}
+	return s.full, err
+}
+
+// upsert stores n rows.
+func (s *Store) upsert(ctx context.Context, tx *sql.Tx, full *sql.Stmt, text func(sqlkit.Dialect, int) string, n int, args []any) (err error) {
+	if n == maxRows {
+		_, err = sqlkit.Exec(ctx, tx, full, args...)
+	} else {
+		_, err = tx.ExecContext(ctx, s.db.SQL(text(s.db.Dialect(), n)), args...)
+	}
+	return err
 }
 
 func addrText(addr netip.Addr) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 
 	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/internal/sqlkit"
@@ -35,6 +36,9 @@ type Store struct {
 	updateKey     *sql.Stmt
 	deleteSecrets *sql.Stmt
 	hasEvent      *sql.Stmt
+
+	mu   sync.Mutex
+	full upserts
 
 	permissions *sqlkit.Intern[scope.Set]
 	lists       *sqlkit.Intern[*ipfilter.List]

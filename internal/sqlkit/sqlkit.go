@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -59,7 +60,9 @@ type DB struct {
 	dialect  Dialect
 	prefix   string
 	sqlState func(error) string
-	stmts    []*sql.Stmt
+
+	mu    sync.Mutex
+	stmts []*sql.Stmt
 }
 
 // New validates the configuration. It asks the database nothing.
@@ -153,6 +156,8 @@ func (d *DB) Prepare(ctx context.Context, stmt **sql.Stmt, text string) error {
 	if err != nil {
 		return d.Fail(ctx, "prepare", err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	*stmt = prepared
 	d.stmts = append(d.stmts, prepared)
 	return nil
@@ -160,6 +165,8 @@ func (d *DB) Prepare(ctx context.Context, stmt **sql.Stmt, text string) error {
 
 // Close closes what Prepare prepared, and not the database.
 func (d *DB) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var faults []error
 	for _, stmt := range d.stmts {
 		faults = append(faults, stmt.Close())
