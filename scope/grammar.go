@@ -11,55 +11,35 @@ const (
 	maxGrants  = 256 // entries in a list that is parsed
 )
 
+// alphabet has the bytes that may stand in a segment.
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
 // ValidPermission reports whether name is a permission: something that can be
 // asked for, so without a star. It does not allocate.
-func ValidPermission(name string) bool {
-	if len(name) > maxName {
-		return false
-	}
-	for start := uint(0); ; {
-		_, end := scan(name, start)
+func ValidPermission(name string) bool { return len(name) <= maxName && validFrom(name, 0) }
+
+// validFrom reports whether the text from start on is one or more segments.
+func validFrom(text string, start uint) bool {
+	for at := start; ; {
+		word := load(text, at)
+		if !inAlphabet(word) {
+			return false
+		}
+		dot := findDot(word)
+		if dot == 0 {
+			at += 8
+			continue
+		}
+		at += place(dot)
 		switch {
-		case end == start || end-start > maxSegment:
+		case at == start || at-start > maxSegment:
 			return false
-		case end == uint(len(name)):
+		case at == uint(len(text)):
 			return true
-		case name[end] != '.':
-			return false
 		}
-		start = end + 1
+		at++
+		start = at
 	}
-}
-
-// alphabet maps a byte that may stand in a segment to itself and every other to
-// a dot, in lines of 32.
-const alphabet = "" +
-	"................................" +
-	".............-..0123456789......" +
-	".ABCDEFGHIJKLMNOPQRSTUVWXYZ...._" +
-	".abcdefghijklmnopqrstuvwxyz....." +
-	"................................" +
-	"................................" +
-	"................................" +
-	"................................"
-
-// maxKey is how many bytes of a segment fit into a key, at 7 bits each.
-const maxKey = 9
-
-// scan reads a segment from start on and returns where it ends: before the first
-// byte that cannot be in one, or with the text. It packs what it reads into a
-// key, a different one for each segment of 1 to maxKey bytes.
-//
-// All that Set.Allows does to the bytes of a name it does in this loop.
-func scan(text string, start uint) (key uint64, end uint) {
-	for end = start; end < uint(len(text)); end++ {
-		c := alphabet[text[end]]
-		if c == '.' {
-			break
-		}
-		key = key<<7 | uint64(c)
-	}
-	return key, end
 }
 
 // A GrantError describes an entry of a list that is not a grant. Parsers
@@ -111,9 +91,11 @@ func checkSegment(segment string) (reason string) {
 	case len(segment) > maxSegment:
 		return fmt.Sprintf("segment longer than %d bytes", maxSegment)
 	}
-	if _, end := scan(segment, 0); end < uint(len(segment)) {
-		for _, r := range segment[end:] {
-			return fmt.Sprintf("%+q is not an ASCII letter, digit, '_' or '-'", r)
+	if !ValidPermission(segment) {
+		for _, r := range segment {
+			if !strings.ContainsRune(alphabet, r) {
+				return fmt.Sprintf("%+q is not an ASCII letter, digit, '_' or '-'", r)
+			}
 		}
 	}
 	return ""

@@ -48,9 +48,9 @@ func newMatcher(grants []string) matcher {
 func hasStar(grant string) bool { return strings.Contains(grant, "*") }
 
 // covers reports whether a grant covers text, which is one of two things: a
-// permission, not covered if it is malformed; or, if isGrant, a grant known to
-// be well-formed, whose stars are segments that only stars cover.
-func (m *matcher) covers(text string, isGrant bool) bool {
+// permission, not covered if it is malformed; or, if valid, a grant known to be
+// well-formed, whose stars are segments that only stars cover.
+func (m *matcher) covers(text string, valid bool) bool {
 	if m.few != nil {
 		return slices.Contains(m.few, text)
 	}
@@ -60,7 +60,7 @@ func (m *matcher) covers(text string, isGrant bool) bool {
 		}
 	}
 	for i := range m.blocks {
-		if m.blocks[i].covers(text, isGrant) {
+		if m.blocks[i].covers(text, valid) {
 			return true
 		}
 	}
@@ -77,7 +77,7 @@ type level struct {
 	star  uint64            // grants with a star here and something behind it
 	tail  uint64            // grants whose last segment is here, a star
 	last  uint64            // grants whose last segment is here, a word
-	words table             // grants by the word they have here, if it fits into a key
+	words table             // grants by the word they have here, if a key holds it
 	long  map[string]uint64 // grants by the word they have here, if it does not
 	next  *level
 }
@@ -108,8 +108,8 @@ func newBlock(grants []string) block {
 				}
 				l.long[segment] |= bit
 			default:
-				key, _ := scan(segment, 0)
-				l.words.add(key, bit)
+				k, _ := cut(segment, 0)
+				l.words.add(k, bit)
 			}
 			if !more {
 				l.last |= bit
@@ -119,11 +119,9 @@ func newBlock(grants []string) block {
 	return b
 }
 
-// covers is [matcher.covers] for the grants of the block.
-//
-// Every request goes through this loop. The levels are linked, and the calls
-// kept out of its common path, so that what it works with stays in registers.
-func (b *block) covers(text string, isGrant bool) bool {
+// covers is [matcher.covers] for the grants of the block. A word that a grant has
+// is well-formed, so that only what is left to stars has to be looked at.
+func (b *block) covers(text string, valid bool) bool {
 	if len(text) > maxName {
 		return false
 	}
@@ -131,78 +129,30 @@ func (b *block) covers(text string, isGrant bool) bool {
 	start := uint(0)
 	for l := b.first; l != nil; l = l.next {
 		if alive&l.tail != 0 {
-			// A last star takes whatever follows, if that is well-formed.
-			return isGrant || ValidPermission(text[start:])
+			return valid || validFrom(text, start) // a last star takes whatever follows
 		}
-		key, end := scan(text, start)
-		same := uint64(0) // the grants that have this very word here
-		switch n := end - start; {
-		case 1 <= n && n <= maxKey:
-			same = l.words.find(key)
-		case maxKey < n && n <= maxSegment:
+		k, end := cut(text, start)
+		var same uint64 // the grants that have this very word here
+		if end-start <= maxKey {
+			same = l.words.find(k)
+		} else {
 			same = l.long[text[start:end]]
-		case n == 0 && isGrant:
-			end++ // a star
-		default:
-			return false
 		}
 		alive &= l.star | same
+		if alive == 0 {
+			return false
+		}
+		if n := end - start; same == 0 && !valid {
+			// Bytes behind a short segment are looked at with it: they have to be
+			// well-formed, too.
+			if n == 0 || !inAlphabet(load(text, start)) || n > 8 && !ValidPermission(text[start:end]) {
+				return false
+			}
+		}
 		if end == uint(len(text)) {
 			return alive&l.last != 0
-		}
-		if alive == 0 || text[end] != '.' {
-			return false
 		}
 		start = end + 1
 	}
 	return false
-}
-
-// A table maps the keys of words to masks. It is a hash table with linear probing
-// and at most half full. It does without a secret seed: a block has at most 64
-// words in one place, and chosen collisions cost no more than a look at each.
-type table struct {
-	slots []slot
-	used  uint8
-	shift uint8 // 64 less the number of bits of an index
-}
-
-type slot struct{ key, mask uint64 } // free if mask is 0
-
-func newTable() table { return table{slots: make([]slot, 2), shift: 63} }
-
-// index returns where to start looking for key. The factor is 2^64 divided by
-// the golden ratio, which spreads keys that differ in a few bits.
-func (t *table) index(key uint64) uint64 { return key * 0x9E3779B97F4A7C15 >> (t.shift & 63) }
-
-// find returns the mask of key, 0 if the table does not have it.
-func (t *table) find(key uint64) (mask uint64) {
-	for i := t.index(key); ; i++ {
-		s := &t.slots[i&uint64(len(t.slots)-1)]
-		if s.key == key || s.mask == 0 {
-			return s.mask
-		}
-	}
-}
-
-// add adds the bits of mask to the mask of key.
-func (t *table) add(key, mask uint64) {
-	i := t.index(key)
-	for t.slots[i].mask != 0 && t.slots[i].key != key {
-		i = (i + 1) & uint64(len(t.slots)-1)
-	}
-	if s := &t.slots[i]; s.mask != 0 {
-		s.mask |= mask
-		return
-	}
-	t.slots[i] = slot{key, mask}
-	t.used++
-	if old := t.slots; 2*int(t.used) > len(old) {
-		*t = table{slots: make([]slot, 2*len(old)), shift: t.shift - 1}
-		for _, s := range old {
-			if s.mask != 0 {
-				t.add(s.key, s.mask)
-			}
-		}
-	}
 }

@@ -132,10 +132,29 @@ func TestEveryByteCounts(t *testing.T) {
 		word := strings.Repeat("m", n)
 		set := scope.MustParseSet(word+".*", "*."+word, "a.*."+word, "b."+word+".b")
 		for i := range n {
-			for _, c := range []string{"l", "n", "M", "-", "Mm", ""} {
+			for _, c := range []string{"l", "n", "M", "-", "Mm", "", "\x00", "m\x00", "\xed"} {
 				other := word[:i] + c + word[i+1:]
 				require.Equal(t, []string{other + ".a", "a." + other, "a.b." + other, "b." + other + ".b"},
 					set.Missing(word+".a", other+".a", "a."+other, "a."+word, "a.b."+word, "a.b."+other, "b."+word+".b", "b."+other+".b"))
+			}
+		}
+	}
+}
+
+// Wherever a byte stands in what a star takes, it is looked at.
+func TestStarsTakeWhatIsWellFormed(t *testing.T) {
+	t.Parallel()
+	grants := []string{"*.b", "a.*", "c.*.d"}
+	set := scope.MustParseSet(grants...)
+	for n := range 20 {
+		for i := range n {
+			for b := range 256 {
+				word := strings.Repeat("m", i) + string([]byte{byte(b)}) + strings.Repeat("m", n-1-i)
+				for _, name := range []string{word + ".b", "a." + word, "a.b." + word, "a." + word + ".b", "c." + word + ".d"} {
+					if set.Allows(name) != slowAllows(grants, name) {
+						t.Fatalf("%q: %t", name, set.Allows(name))
+					}
+				}
 			}
 		}
 	}

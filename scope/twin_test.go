@@ -39,9 +39,9 @@ func slowCovers(grant, text []string) bool {
 	}
 }
 
-// words are the segments of the grants and names that tests make up. Long ones
-// are another path through the matcher.
-var words = []string{"a", "b", "longer-than-nine", "longer-than-ten"}
+// words are the segments of the grants and names that tests make up. The matcher
+// has a path for each of the lengths from 8 on.
+var words = []string{"a", "b", "of-eight", "of-sixteen-bytes", "of-seventeen-byte"}
 
 // everyName returns the names of up to four segments, of the words and of one
 // more that no grant has: what is so about them is so about all names, as far
