@@ -13,23 +13,11 @@ import (
 )
 
 func TestConfigIsRefused(t *testing.T) {
-	for name, c := range map[string]struct {
-		db   *sql.DB
-		cfg  apikeysql.Config
-		want string
-	}{
-		"zero":   {new(sql.DB), apikeysql.Config{}, "apikeysql: no Dialect is set: SQLite, PostgreSQL or MySQL"},
-		"nil":    {nil, apikeysql.Config{Dialect: apikeysql.SQLite}, "apikeysql: the *sql.DB is nil"},
-		"prefix": {new(sql.DB), apikeysql.Config{Dialect: apikeysql.MySQL, TablePrefix: "my-"}, `apikeysql: TablePrefix "my-"`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := apikeysql.New(c.db, c.cfg)
-			require.ErrorContains(t, err, c.want)
-			require.ErrorContains(t, apikeysql.Migrate(t.Context(), c.db, c.cfg), c.want)
-		})
-	}
-	_, err := apikeysql.Migrations(apikeysql.Config{})
-	require.Error(t, err)
+	_, err := apikeysql.New(new(sql.DB), apikeysql.Config{})
+	require.ErrorContains(t, err, "apikeysql: no Dialect is set")
+	require.Equal(t, err, apikeysql.Migrate(t.Context(), new(sql.DB), apikeysql.Config{}))
+	_, again := apikeysql.Migrations(apikeysql.Config{})
+	require.Equal(t, err, again)
 }
 
 func TestMigrations(t *testing.T) {

@@ -51,7 +51,7 @@ type Store struct {
 // every connection, and MySQL must not cut what does not fit. The errors say
 // what to do.
 func New(db *sql.DB, cfg Config) (*Store, error) {
-	d, err := open(db, cfg)
+	d, err := sqlkit.New(db, tables(), cfg.common())
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,15 @@ func (d *DB) migrations() ([]migration, error) {
 	return list, nil
 }
 
+// Migrations returns the files of a package.
+func (p Package) Migrations(cfg Config) (fs.FS, error) {
+	d, err := New(new(sql.DB), p, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return d.Migrations()
+}
+
 // Migrations returns the files for the dialect and the table prefix.
 func (d *DB) Migrations() (fs.FS, error) {
 	list, err := d.migrations()
@@ -136,6 +145,15 @@ func (d *DB) version(ctx context.Context, q querier) (int, error) {
 		return 0, d.Fail(ctx, "schema version", err)
 	}
 	return int(version.Int64), nil
+}
+
+// Migrate brings the schema of a database to the newest version.
+func (p Package) Migrate(ctx context.Context, db *sql.DB, cfg Config) error {
+	d, err := New(db, p, cfg)
+	if err != nil {
+		return err
+	}
+	return d.Migrate(ctx)
 }
 
 // Migrate brings the schema to the newest version. Several nodes may do it at

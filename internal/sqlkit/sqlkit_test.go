@@ -63,6 +63,9 @@ func TestConfig(t *testing.T) {
 	require.ErrorContains(t, err, "TablePrefix")
 	_, err = sqlkit.New(new(sql.DB), pkg(nil), sqlkit.Config{Dialect: "oracle"})
 	require.ErrorContains(t, err, `unknown Dialect "oracle"`)
+	require.ErrorContains(t, pkg(nil).Migrate(t.Context(), nil, sqlkit.Config{Dialect: sqlkit.SQLite}), "the *sql.DB is nil")
+	_, err = pkg(nil).Migrations(sqlkit.Config{})
+	require.ErrorContains(t, err, "no Dialect is set")
 }
 
 func TestSQL(t *testing.T) {
@@ -267,9 +270,7 @@ func TestMigrations(t *testing.T) {
 		"migrations/sqlite/0002_c.sql": "CREATE INDEX latchwork_c ON latchwork_a (b)",
 		"migrations/mysql/0002_a.sql":  "",
 	})
-	d, err := sqlkit.New(new(sql.DB), p, sqlkit.Config{Dialect: sqlkit.SQLite, TablePrefix: "x_"})
-	require.NoError(t, err)
-	files, err := d.Migrations()
+	files, err := p.Migrations(sqlkit.Config{Dialect: sqlkit.SQLite, TablePrefix: "x_"})
 	require.NoError(t, err)
 	require.NoError(t, fstest.TestFS(files, "0001_a.sql", "0002_c.sql"))
 	file, err := files.Open("0002_c.sql")
@@ -279,9 +280,7 @@ func TestMigrations(t *testing.T) {
 	n, _ := file.Read(text)
 	require.Equal(t, "CREATE INDEX x_c ON x_a (b)", string(text[:n]))
 
-	d, err = sqlkit.New(new(sql.DB), p, sqlkit.Config{Dialect: sqlkit.MySQL})
-	require.NoError(t, err)
-	_, err = d.Migrations()
+	_, err = p.Migrations(sqlkit.Config{Dialect: sqlkit.MySQL})
 	require.ErrorContains(t, err, "0002_a.sql is out of order")
 }
 

@@ -34,34 +34,26 @@ type Config struct {
 	SQLState func(error) string
 }
 
+// common is the Config as sqlkit has it.
+func (c Config) common() sqlkit.Config {
+	return sqlkit.Config{Dialect: sqlkit.Dialect(c.Dialect), TablePrefix: c.TablePrefix, SQLState: c.SQLState}
+}
+
 //go:embed migrations
 var files embed.FS
 
-func open(db *sql.DB, cfg Config) (*sqlkit.DB, error) {
-	pkg := sqlkit.Package{Name: "oauthsql", Versions: "latchwork_oauth_schema", Files: files}
-	return sqlkit.New(db, pkg, sqlkit.Config{
-		Dialect: sqlkit.Dialect(cfg.Dialect), TablePrefix: cfg.TablePrefix, SQLState: cfg.SQLState,
-	})
+// tables are those of this package.
+func tables() sqlkit.Package {
+	return sqlkit.Package{Name: "oauthsql", Versions: "latchwork_oauth_schema", Files: files}
 }
 
 // Migrate creates the tables, or brings them to the version that this release
 // needs. It does nothing when they are there, and may be called by several
 // nodes at once. Those of an even newer release are an error.
 func Migrate(ctx context.Context, db *sql.DB, cfg Config) error {
-	d, err := open(db, cfg)
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx)
+	return tables().Migrate(ctx, db, cfg.common())
 }
 
 // Migrations returns what Migrate executes, as files for goose or another tool,
-// in the order of their names: "0001_oauth.sql". The database of cfg.Dialect is
-// not asked anything.
-func Migrations(cfg Config) (fs.FS, error) {
-	d, err := open(new(sql.DB), cfg)
-	if err != nil {
-		return nil, err
-	}
-	return d.Migrations()
-}
+// in the order of their names: "0001_oauth.sql". No database is asked anything.
+func Migrations(cfg Config) (fs.FS, error) { return tables().Migrations(cfg.common()) }
