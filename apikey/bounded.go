@@ -30,7 +30,7 @@ func (b boundedStore) Get(ctx context.Context, id string) (Record, error) {
 	return b.store.Get(ctx, id)
 }
 
-func (b boundedStore) List(ctx context.Context, q Query) ([]Key, error) {
+func (b boundedStore) List(ctx context.Context, q Query) (Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, manageTimeout)
 	defer cancel()
 	return b.store.List(ctx, q)

@@ -154,26 +154,18 @@ func (m *Manager) revocation(reason string) func(*Record) error {
 func (d management) descend(ctx context.Context, id string, visit func(Key) error) error {
 	seen := map[string]bool{id: true}
 	for queue := []string{id}; len(queue) > 0; queue = queue[1:] {
-		q := Query{CreatedBy: KeyActorID(queue[0]), Limit: maxLimit}
-		for {
-			keys, err := d.List(ctx, q)
+		for k, err := range d.All(ctx, Query{CreatedBy: KeyActorID(queue[0]), Limit: maxLimit}) {
 			if err != nil {
 				return err
 			}
-			for _, k := range keys {
-				if seen[k.ID] {
-					continue
-				}
-				seen[k.ID] = true
-				if err := visit(k); err != nil {
-					return err
-				}
-				queue = append(queue, k.ID)
+			if seen[k.ID] {
+				continue
 			}
-			if len(keys) < maxLimit {
-				break
+			seen[k.ID] = true
+			if err := visit(k); err != nil {
+				return err
 			}
-			q.Before = keys[len(keys)-1].ID
+			queue = append(queue, k.ID)
 		}
 	}
 	return nil

@@ -90,7 +90,7 @@ func TestRevokeManyDescendants(t *testing.T) {
 	require.NoError(t, h.Revoke(t.Context(), root.Key.ID, descendants))
 	left, err := h.List(t.Context(), apikey.Query{State: apikey.StateActive})
 	require.NoError(t, err)
-	require.Empty(t, left)
+	require.Empty(t, left.Keys)
 	for _, issued := range append(grandchildren, oldest, newest, root) {
 		h.denies(t, issued.Secret, apikey.ErrRevoked)
 	}
@@ -214,7 +214,7 @@ func TestRevokeRacingCreation(t *testing.T) {
 	all.Wait()
 	left, err := h.List(t.Context(), apikey.Query{State: apikey.StateActive})
 	require.NoError(t, err)
-	require.Empty(t, left)
+	require.Empty(t, left.Keys)
 	for _, issued := range created {
 		h.denies(t, issued.Secret, apikey.ErrRevoked)
 	}
@@ -252,8 +252,8 @@ func TestCreatorThatLosesItsRightMeanwhile(t *testing.T) {
 		require.Error(t, err)
 		keys, err := h.List(t.Context(), apikey.Query{CreatedBy: apikey.KeyActorID(parent.Key.ID)})
 		require.NoError(t, err)
-		require.NotEmpty(t, keys, "what was created stays on record")
-		for _, k := range keys {
+		require.NotEmpty(t, keys.Keys, "what was created stays on record")
+		for _, k := range keys.Keys {
 			require.Equal(t, apikey.StateRevoked, k.State(h.in(0)), name)
 			require.NotEmpty(t, k.RevokedReason)
 		}

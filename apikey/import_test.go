@@ -60,7 +60,7 @@ func TestImportTwice(t *testing.T) {
 	require.Empty(t, h.heard.kinds())
 	keys, err := h.List(t.Context(), apikey.Query{})
 	require.NoError(t, err)
-	require.Len(t, keys, 2)
+	require.Len(t, keys.Keys, 2)
 	h.opens(t, secret, k.ID)
 }
 
@@ -125,9 +125,9 @@ func TestImportsAtTheSameTime(t *testing.T) {
 		}
 		keys, err := one.List(t.Context(), apikey.Query{State: apikey.StateActive})
 		require.NoError(t, err)
-		require.Len(t, keys, 1)
+		require.Len(t, keys.Keys, 1)
 		for _, h := range []*house{one, other} {
-			h.opens(t, secret, keys[0].ID)
+			h.opens(t, secret, keys.Keys[0].ID)
 			_, err := h.Import(t.Context(), spec(), sum)
 			require.ErrorIs(t, err, apikey.ErrExists)
 		}

@@ -40,12 +40,13 @@ type lister struct {
 	apikey.Store
 
 	query apikey.Query
+	page  apikey.Listing
 	err   error
 }
 
-func (s *lister) List(_ ctx, q apikey.Query) ([]apikey.Key, error) {
+func (s *lister) List(_ ctx, q apikey.Query) (apikey.Listing, error) {
 	s.query = q
-	return nil, s.err
+	return s.page, s.err
 }
 
 func TestListIsClamped(t *testing.T) {
@@ -75,15 +76,68 @@ func TestList(t *testing.T) {
 	}
 	got, err := h.List(t.Context(), apikey.Query{})
 	require.NoError(t, err)
-	require.Equal(t, keys, got, "the newest first")
+	require.Equal(t, apikey.Listing{Keys: keys}, got, "the newest first")
 	got, err = h.List(t.Context(), apikey.Query{Before: keys[0].ID, Limit: 1})
 	require.NoError(t, err)
-	require.Equal(t, keys[1:2], got)
+	require.Equal(t, apikey.Listing{Keys: keys[1:2], Next: keys[1].ID}, got)
 	for search, want := range map[string][]apikey.Key{"ALPHA": keys[2:], "%": keys[:1], "_": {}, keys[1].ID: keys[1:2], keys[1].Hint: keys[1:2]} {
 		got, err = h.List(t.Context(), apikey.Query{Search: search})
 		require.NoError(t, err)
-		require.Equal(t, want, got, search)
+		require.Equal(t, apikey.Listing{Keys: want}, got, search)
 	}
+}
+
+// Where keys that match are rare, pages are short: whoever goes on finds them.
+func TestShortPages(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var rare []apikey.Key
+	for i := range 20 {
+		k := h.issue(t, func(s *apikey.Spec) { s.Disabled = i%6 == 0 }).Key
+		if i%6 == 0 {
+			rare = append([]apikey.Key{k}, rare...)
+		}
+	}
+	h.spy.Sight(4)
+	q := apikey.Query{State: apikey.StateDisabled, Limit: 2}
+	page, err := h.List(t.Context(), q)
+	require.NoError(t, err)
+	require.Equal(t, rare[:1], page.Keys)
+	require.NotEmpty(t, page.Next)
+
+	var got []apikey.Key
+	for k, err := range h.All(t.Context(), q) {
+		require.NoError(t, err)
+		got = append(got, k)
+	}
+	require.Equal(t, rare, got)
+	for k, err := range h.All(t.Context(), q) { // as far as one likes
+		require.NoError(t, err)
+		require.Equal(t, rare[0], k)
+		break
+	}
+	unused, err := h.Unused(t.Context(), h.in(time.Hour), q)
+	require.NoError(t, err)
+	require.Equal(t, rare[:2], unused)
+	p, err := h.PepperHashes(t.Context(), apikey.Page{Limit: 10})
+	require.NoError(t, err)
+	require.NotEmpty(t, p.Next)
+	require.Equal(t, map[string]int{"": 4}, p.Under)
+}
+
+// Who goes on from page to page does not go in circles.
+func TestPagesThatLeadNowhere(t *testing.T) {
+	t.Parallel()
+	store := &lister{Store: apikey.NewMemoryStore(), page: apikey.Listing{Next: "x"}}
+	m, err := apikey.New(store, apikey.Config{Prefix: "paym"})
+	require.NoError(t, err)
+	var errs []error
+	for k, err := range m.All(t.Context(), apikey.Query{}) {
+		require.Empty(t, k)
+		errs = append(errs, err)
+	}
+	require.Len(t, errs, 1)
+	require.ErrorContains(t, errs[0], "apikey: list: the next page does not come after this one")
 }
 
 // When the context is done, nothing is done and everybody is told.
@@ -108,7 +162,7 @@ func TestDoneContext(t *testing.T) {
 	require.Empty(t, h.heard.kinds())
 	keys, err := h.List(t.Context(), apikey.Query{})
 	require.NoError(t, err)
-	require.Len(t, keys, 1)
+	require.Len(t, keys.Keys, 1)
 }
 
 // A key acts, and its request is cancelled right after the store has made the
@@ -129,8 +183,8 @@ func TestCancelledCreatorLeavesNothingAlive(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	keys, err := h.List(t.Context(), apikey.Query{CreatedBy: apikey.KeyActorID(parent.Key.ID)})
 	require.NoError(t, err)
-	require.Len(t, keys, 1)
-	require.Equal(t, apikey.StateRevoked, keys[0].State(h.in(0)))
+	require.Len(t, keys.Keys, 1)
+	require.Equal(t, apikey.StateRevoked, keys.Keys[0].State(h.in(0)))
 }
 
 // Errors of a store are passed on, and say at which call.

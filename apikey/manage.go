@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -103,20 +104,55 @@ func (d management) get(ctx context.Context, id string) (Record, error) {
 	return r, nil
 }
 
-// List returns the keys that match the query, the newest first.
-func (d management) List(ctx context.Context, q Query) ([]Key, error) {
+// List returns a page of the keys that match the query, the newest first. Where
+// those that match are rare, a page may have fewer than q.Limit of them, or
+// none, and not be the last: Listing.Next tells. All has no such pages.
+func (d management) List(ctx context.Context, q Query) (Listing, error) {
 	if err := d.ready(); err != nil {
-		return nil, err
+		return Listing{}, err
 	}
 	if !d.unbounded && d.actor.Ceiling.Owner != "" {
 		if q.Owner != "" && q.Owner != d.actor.Ceiling.Owner {
-			return nil, nil
+			return Listing{}, nil
 		}
 		q.Owner = d.actor.Ceiling.Owner
 	}
 	q.Now, q.Limit = d.m.now(), clampLimit(q.Limit)
-	keys, err := d.m.store.List(ctx, q)
-	return keys, storeError("list", err)
+	page, err := d.m.store.List(ctx, q)
+	if err == nil && page.Next != "" && q.Before != "" && page.Next >= q.Before {
+		err = errNoProgress
+	}
+	if err != nil {
+		return Listing{}, storeError("list", err)
+	}
+	return page, nil
+}
+
+// errNoProgress keeps a store that gives no lesser Next from being asked for
+// ever.
+var errNoProgress = errors.New("the next page does not come after this one")
+
+// All returns an iterator over all keys that match the query, the newest first,
+// which it reads by pages of q.Limit. An error comes last, with a zero Key.
+func (d management) All(ctx context.Context, q Query) iter.Seq2[Key, error] {
+	return func(yield func(Key, error) bool) {
+		for {
+			page, err := d.List(ctx, q)
+			if err != nil {
+				yield(Key{}, err)
+				return
+			}
+			for _, k := range page.Keys {
+				if !yield(k, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			q.Before = page.Next
+		}
+	}
 }
 
 // Events returns what happened to a key, the newest first: nothing without a

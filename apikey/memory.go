@@ -75,9 +75,13 @@ func (s *MemoryStore) Get(ctx context.Context, id string) (Record, error) {
 }
 
 // List implements Store.
-func (s *MemoryStore) List(ctx context.Context, q Query) ([]Key, error) {
+func (s *MemoryStore) List(ctx context.Context, q Query) (Listing, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return Listing{}, err
+	}
+	page := Listing{Keys: []Key{}}
+	if q.Limit <= 0 {
+		return page, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,13 +89,18 @@ func (s *MemoryStore) List(ctx context.Context, q Query) ([]Key, error) {
 	if q.Before != "" {
 		end = sort.SearchStrings(s.ids, q.Before)
 	}
-	keys := []Key{}
-	for i := end - 1; i >= 0 && len(keys) < q.Limit; i-- {
-		if r := s.byID[s.ids[i]]; q.selects(r.Key) {
-			keys = append(keys, r.Clone().Key)
+	for _, id := range slices.Backward(s.ids[:end]) {
+		r := s.byID[id]
+		if !q.selects(r.Key) {
+			continue
 		}
+		if len(page.Keys) == q.Limit {
+			page.Next = page.Keys[q.Limit-1].ID
+			break
+		}
+		page.Keys = append(page.Keys, r.Clone().Key)
 	}
-	return keys, nil
+	return page, nil
 }
 
 // selects reports whether the query is after this key, but for Before and

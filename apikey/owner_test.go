@@ -25,7 +25,7 @@ func TestOwnersAreConfined(t *testing.T) {
 			theirs := h.issue(t, owned(other))
 			for name, err := range everything(t, t.Context(), d, theirs.Key.ID) {
 				switch name {
-				case "Create", "List", "LastUsed", "Unused":
+				case "Create", "List", "All", "LastUsed", "Unused":
 					require.NoError(t, err, name)
 				case "Import":
 				default:
@@ -70,12 +70,12 @@ func TestListOfAnOwner(t *testing.T) {
 	for _, q := range []apikey.Query{{}, {Owner: "account 7"}, {Search: "ci"}, {Search: mine.ID}, {CreatedBy: "operator"}, {Type: "admin"}} {
 		keys, err := d.List(t.Context(), q)
 		require.NoError(t, err)
-		require.Equal(t, []apikey.Key{mine}, keys)
+		require.Equal(t, apikey.Listing{Keys: []apikey.Key{mine}}, keys)
 	}
 	for _, q := range []apikey.Query{{Owner: "account 8"}, {Search: theirs.ID}, {Search: nobodys.Hint}, {Owner: "account 8", Search: theirs.ID}} {
 		keys, err := d.List(t.Context(), q)
 		require.NoError(t, err)
-		require.Empty(t, keys)
+		require.Empty(t, keys.Keys)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestListOfEveryOwner(t *testing.T) {
 		for _, m := range []management{h.Manager, h.As(actor())} {
 			keys, err := m.List(t.Context(), apikey.Query{Owner: owner})
 			require.NoError(t, err)
-			require.Equal(t, want, keys, owner)
+			require.Equal(t, apikey.Listing{Keys: want}, keys, owner)
 		}
 	}
 }

@@ -40,20 +40,17 @@ func (m *Manager) PepperHashes(ctx context.Context, batch Page) (Peppering, erro
 	if err := m.ready(); err != nil {
 		return p, err
 	}
-	limit := clampLimit(batch.Limit)
-	keys, err := m.List(ctx, Query{Before: batch.Before, Limit: limit})
+	page, err := m.List(ctx, Query{Before: batch.Before, Limit: batch.Limit})
 	if err != nil {
 		return p, err
 	}
-	for _, k := range keys {
+	for _, k := range page.Keys {
 		if err := m.pepperKey(ctx, k.ID, &p); err != nil {
 			return p, err
 		}
 		p.Next = k.ID
 	}
-	if len(keys) < limit {
-		p.Next = ""
-	}
+	p.Next = page.Next
 	for id, n := range p.Under {
 		if !m.hasher.knows(id) {
 			p.Unusable += n

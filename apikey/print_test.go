@@ -209,7 +209,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 		"Secret": issued.Secret, "*Secret": &issued.Secret, "Issued": issued, "*Issued": &issued,
 		"Pepper": cfg.Peppers[0], "*Pepper": &cfg.Peppers[0], "[]Pepper": cfg.Peppers, "Config": cfg, "*Config": &cfg,
 		"Record": record, "SecretHash": record.Secrets, "Hash": record.Secrets[0].Hash, "Key": issued.Key, "Spec": issued.Key.Spec(),
-		"Metadata": metadata, "State": h.State(issued.Key), "Query": apikey.Query{Search: issued.Key.Hint}, "Page": apikey.Page{Before: issued.Key.ID},
+		"Metadata": metadata, "State": h.State(issued.Key), "Query": apikey.Query{Search: issued.Key.Hint}, "Listing": apikey.Listing{Keys: []apikey.Key{issued.Key}}, "Page": apikey.Page{Before: issued.Key.ID},
 		"Verified": v, "Manager": h.Manager, "MemoryStore": h.store, "Delegate": h.As(actor()), "Actor": actor(), "Ceiling": actor().Ceiling,
 		"Event": events, "EventKind": events[0].Kind, "FieldChange": events[0].Changes, "Change": changed, "Cursor": cursor,
 		"Use": apikey.Use{KeyID: issued.Key.ID, Day: days[0]}, "LastUse": last, "Day": days, "Counts": days[0].Counts, "Outcome": apikey.Allowed,

@@ -137,7 +137,7 @@ func (th *thief) steal(t *testing.T) {
 	d := th.As(a)
 	keys, err := th.List(t.Context(), apikey.Query{Limit: 1000})
 	require.NoError(t, err)
-	id := pick(th.rng, keys...).ID
+	id := pick(th.rng, keys.Keys...).ID
 	version := pick(th.rng, 0, 0, 0, int64(th.rng.IntN(4)))
 	switch op := pick(th.rng, "create", "create", "import", "update", "update", "update", "enable", "disable", "rotate", "rotate", "revoke"); op {
 	case "create":

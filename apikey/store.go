@@ -35,9 +35,11 @@ type Store interface {
 	// Get returns the record with this ID, byte for byte, or ErrNotFound.
 	Get(ctx context.Context, id string) (Record, error)
 
-	// List returns the keys that match the query, those with the greatest IDs
-	// first, at most q.Limit of them. None is an empty list.
-	List(ctx context.Context, q Query) ([]Key, error)
+	// List returns a page of the keys that match the query, those with the
+	// greatest IDs first, at most q.Limit of them. A store need not look
+	// through all keys for those that match: it may return fewer, or none, and
+	// a Listing.Next from where on it would look further.
+	List(ctx context.Context, q Query) (Listing, error)
 
 	// Update replaces a whole record, secrets included, and adds the event in
 	// the same transaction, if the stored version is r.Version-1. ErrConflict:
@@ -84,11 +86,22 @@ type Query struct {
 	// exactly this. There are no wildcards.
 	Search string
 
-	// Before selects the keys with lesser IDs: the last one of the page
+	// Before selects the keys with lesser IDs: Listing.Next of the page
 	// before. Empty: from the newest on.
 	Before string
 
 	// Limit is how many keys to return at most. A Manager takes zero for 100
 	// and cuts it to 1,000.
 	Limit int
+}
+
+// A Listing is a page of keys.
+type Listing struct {
+	// Keys are those on the page, the newest first. None is an empty list.
+	Keys []Key
+
+	// Next is the Query.Before of the next page, less than that of this one.
+	// Empty: no other key matches. Nothing else says so, because a page may be
+	// short, or empty, where keys that match are rare.
+	Next string
 }

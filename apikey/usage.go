@@ -83,15 +83,15 @@ func (d management) Unused(ctx context.Context, since time.Time, q Query) ([]Key
 	q.Limit = maxLimit
 	unused := []Key{}
 	for {
-		keys, err := d.List(ctx, q)
+		page, err := d.List(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		last, err := d.LastUsed(ctx, keys...)
+		last, err := d.LastUsed(ctx, page.Keys...)
 		if err != nil {
 			return nil, err
 		}
-		for _, k := range keys {
+		for _, k := range page.Keys {
 			if !k.CreatedAt.Before(since) || !last[k.ID].At.Before(since) {
 				continue
 			}
@@ -99,10 +99,10 @@ func (d management) Unused(ctx context.Context, since time.Time, q Query) ([]Key
 				return unused, nil
 			}
 		}
-		if len(keys) < maxLimit {
+		if page.Next == "" {
 			return unused, nil
 		}
-		q.Before = keys[len(keys)-1].ID
+		q.Before = page.Next
 	}
 }
 

@@ -1,6 +1,8 @@
 package apikey_test
 
 import (
+	"errors"
+	"iter"
 	"net/netip"
 	"strings"
 	"testing"
@@ -17,7 +19,8 @@ type management interface {
 	Create(ctx ctx, s apikey.Spec) (apikey.Issued, error)
 	Import(ctx ctx, s apikey.Spec, sum apikey.Hash) (apikey.Key, error)
 	Get(ctx ctx, id string) (apikey.Key, error)
-	List(ctx ctx, q apikey.Query) ([]apikey.Key, error)
+	List(ctx ctx, q apikey.Query) (apikey.Listing, error)
+	All(ctx ctx, q apikey.Query) iter.Seq2[apikey.Key, error]
 	Events(ctx ctx, id string, page apikey.Page) ([]apikey.Event, error)
 	Usage(ctx ctx, id string, days int) ([]apikey.Day, error)
 	LastUsed(ctx ctx, keys ...apikey.Key) (map[string]apikey.LastUse, error)
@@ -40,6 +43,9 @@ func everything(t testing.TB, ctx ctx, m management, id string) map[string]error
 	_, errs["Import"] = m.Import(ctx, spec(), apikey.Hash{1})
 	_, errs["Get"] = m.Get(ctx, id)
 	_, errs["List"] = m.List(ctx, apikey.Query{})
+	for _, err := range m.All(ctx, apikey.Query{}) {
+		errs["All"] = errors.Join(errs["All"], err)
+	}
 	_, errs["Events"] = m.Events(ctx, id, apikey.Page{})
 	_, errs["Usage"] = m.Usage(ctx, id, 1)
 	_, errs["LastUsed"] = m.LastUsed(ctx, apikey.Key{ID: id})
@@ -130,7 +136,7 @@ func TestZeroCeiling(t *testing.T) {
 	for _, id := range []string{key.ID, empty.ID} {
 		for name, err := range everything(t, t.Context(), d, id) {
 			switch name {
-			case "Get", "List", "Events", "Usage", "LastUsed", "Unused":
+			case "Get", "List", "All", "Events", "Usage", "LastUsed", "Unused":
 				require.NoError(t, err, name)
 			default:
 				var e *apikey.ExceedsError

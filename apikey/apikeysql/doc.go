@@ -26,6 +26,16 @@
 // newer than it knows. [Migrations] has the SQL for those who run it by other
 // means.
 //
+// # Many keys
+//
+// Find, Get and what an owner or a creator has are found by indexes. Whatever
+// else List is asked, it looks at 10,000 keys at most, so that a page of a
+// million keys takes no longer than any other: a few milliseconds. Where those
+// that match are rare, it returns what it found by then, and the Next from which
+// to go on.
+//
+// # Damage
+//
 // A row that cannot be read whole, because somebody damaged a list or a
 // permission in it, is an error and never a key with less on it.
 package apikeysql

@@ -43,6 +43,14 @@ func TestWrappersPass(t *testing.T) {
 	require.NoError(t, apikeytest.CheckStore(t.Context(), func() (apikeytest.Backend, error) {
 		return newOverlay().backend(), nil
 	}), "what the mutants are made from")
+	for _, sight := range []int{1, 2, 7} {
+		require.NoError(t, apikeytest.CheckStore(t.Context(), func() (apikeytest.Backend, error) {
+			store := apikey.NewMemoryStore()
+			spy := apikeytest.NewSpy(store)
+			spy.Sight(sight)
+			return apikeytest.Backend{Store: spy, Activity: store, Feed: store}, nil
+		}), "pages may be short")
+	}
 }
 
 func TestEveryMistakeIsCaught(t *testing.T) {

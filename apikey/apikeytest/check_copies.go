@@ -86,13 +86,13 @@ func checkCopiesGiven(ctx context.Context, t *trial) error {
 			return fmt.Errorf("after a change of what %s returned: %w", give.call, err)
 		}
 	}
-	keys, err := t.Store.List(ctx, apikey.Query{Limit: 10})
+	page, err := t.Store.List(ctx, apikey.Query{Limit: 10})
 	if err != nil {
 		return fmt.Errorf("List: %w", err)
 	}
-	for i := range keys {
-		spoilKey(keys[i])
-		keys[i] = apikey.Key{}
+	for i := range page.Keys {
+		spoilKey(page.Keys[i])
+		page.Keys[i] = apikey.Key{}
 	}
 	return wrap("after a change of what List returned", t.is(ctx, r))
 }

@@ -1,6 +1,7 @@
 package apikeytest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,7 +18,7 @@ func listChecks() []check {
 			checkOrder,
 		},
 		{
-			"pages", "Pages that follow each other by Before have every key once, whatever is added meanwhile.",
+			"pages", "Pages that follow each other by Next have every key once, whatever is added meanwhile, and behind the last of them is nothing.",
 			checkPages,
 		},
 		{
@@ -31,26 +32,51 @@ func listChecks() []check {
 	}
 }
 
-// list checks that a query selects exactly these records, the newest of them
-// first.
-func (t *trial) list(ctx context.Context, what string, q apikey.Query, want ...apikey.Record) error {
+// keys returns the first q.Limit keys that match, however many pages it takes,
+// and where to go on.
+func (t *trial) keys(ctx context.Context, q apikey.Query) (keys []apikey.Key, next string, err error) {
+	for {
+		page, err := t.Store.List(ctx, q)
+		if err != nil {
+			return nil, "", err
+		}
+		if page.Next != "" && q.Before != "" && page.Next >= q.Before {
+			return nil, "", fmt.Errorf("before %q, Next is %q, which is not less", q.Before, page.Next)
+		}
+		keys = append(keys, page.Keys...)
+		if q.Limit -= len(page.Keys); q.Limit <= 0 || page.Next == "" {
+			return keys, page.Next, nil
+		}
+		q.Before = page.Next
+	}
+}
+
+// page checks that these records are what a query selects first, the newest of
+// them first, and returns where the next page begins.
+func (t *trial) page(ctx context.Context, what string, q apikey.Query, want ...apikey.Record) (next string, err error) {
 	if q.Limit == 0 {
 		q.Limit = 1000
 	}
-	keys, err := t.Store.List(ctx, q)
+	keys, next, err := t.keys(ctx, q)
 	if err != nil {
-		return fmt.Errorf("List %s: %w", what, err)
+		return "", fmt.Errorf("List %s: %w", what, err)
 	}
 	slices.SortFunc(want, func(a, b apikey.Record) int { return strings.Compare(b.Key.ID, a.Key.ID) })
 	if err := sameIDs(keys, want...); err != nil {
-		return fmt.Errorf("List %s: %w", what, err)
+		return "", fmt.Errorf("List %s: %w", what, err)
 	}
 	for i, r := range want {
 		if err := sameKey(keys[i], r.Key); err != nil {
-			return fmt.Errorf("List %s: %w", what, err)
+			return "", fmt.Errorf("List %s: %w", what, err)
 		}
 	}
-	return nil
+	return next, nil
+}
+
+// list is page for those who do not go on.
+func (t *trial) list(ctx context.Context, what string, q apikey.Query, want ...apikey.Record) error {
+	_, err := t.page(ctx, what, q, want...)
+	return err
 }
 
 // createAll stores new records, the oldest of them last, so that the order of
@@ -108,10 +134,14 @@ func checkPages(ctx context.Context, t *trial) error {
 		for len(want) > 0 {
 			page := slices.Clone(want[max(0, len(want)-size):])
 			want = want[:len(want)-len(page)]
-			if err := t.list(ctx, fmt.Sprintf("before %q", q.Before), q, page...); err != nil {
+			next, err := t.page(ctx, fmt.Sprintf("before %q", q.Before), q, page...)
+			if err != nil {
 				return err
 			}
-			q.Before = page[len(page)-1].Key.ID
+			if next == "" && len(want) > 0 {
+				return fmt.Errorf("List before %q: Next is empty, and %d keys are left", q.Before, len(want))
+			}
+			q.Before = cmp.Or(next, page[len(page)-1].Key.ID)
 			added, err := t.create(ctx, func(r *apikey.Record) { r.Key.Owner = "a" })
 			if err != nil {
 				return err

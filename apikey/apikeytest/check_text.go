@@ -112,7 +112,7 @@ func checkHostile(ctx context.Context, t *trial) error {
 			"Search": {Search: text}, "Owner": {Owner: text}, "CreatedBy": {CreatedBy: text}, "Type": {Type: text},
 		} {
 			q.Limit = 10
-			keys, err := t.Store.List(ctx, q)
+			keys, _, err := t.keys(ctx, q)
 			if err != nil {
 				return fmt.Errorf("List with the %s %.20q: %w", field, text, err)
 			}

@@ -143,6 +143,43 @@ func TestSpyHoldsAnswers(t *testing.T) {
 	})
 }
 
+func TestSpyIsNearsighted(t *testing.T) {
+	t.Parallel()
+	spy := apikeytest.NewSpy(apikey.NewMemoryStore())
+	for i := range 7 {
+		id := string(rune('1' + i))
+		r := apikey.Record{Key: apikey.Key{ID: id, Owner: []string{"us", "them"}[i%2]}, Secrets: []apikey.SecretHash{{Hash: apikey.Hash{byte(i)}}}}
+		require.NoError(t, spy.Create(t.Context(), r, apikey.Event{ID: id}))
+	}
+	list := func(q apikey.Query) (ids, next string) {
+		page, err := spy.List(t.Context(), q)
+		require.NoError(t, err)
+		for _, k := range page.Keys {
+			ids += k.ID
+		}
+		return ids, page.Next
+	}
+	for _, c := range []struct {
+		sight     int
+		q         apikey.Query
+		ids, next string
+	}{
+		{0, apikey.Query{Owner: "them", Limit: 9}, "642", ""},
+		{3, apikey.Query{Owner: "them", Limit: 9}, "6", "5"},
+		{3, apikey.Query{Owner: "us", Limit: 1}, "7", "7"},
+		{3, apikey.Query{Owner: "us", Limit: 2}, "75", "5"},
+		{3, apikey.Query{Owner: "us", Before: "5", Limit: 9}, "3", "2"},
+		{3, apikey.Query{Owner: "us", Before: "2", Limit: 9}, "1", ""},
+		{3, apikey.Query{Owner: "nobody", Limit: 9}, "", "5"},
+		{7, apikey.Query{Owner: "nobody", Limit: 9}, "", ""},
+		{0, apikey.Query{Owner: "nobody", Limit: 9}, "", ""},
+	} {
+		spy.Sight(c.sight)
+		ids, next := list(c.q)
+		require.Equal(t, [2]string{c.ids, c.next}, [2]string{ids, next}, "%+v", c)
+	}
+}
+
 func TestClock(t *testing.T) {
 	t.Parallel()
 	var clock apikeytest.Clock

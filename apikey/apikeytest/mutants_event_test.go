@@ -141,7 +141,7 @@ func contextMutants() []mutant {
 		},
 		"list": func(o *overlay) {
 			o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
-				return o.MemoryStore.List(deaf(ctx), q)
+				return o.keys(deaf(ctx), q)
 			}
 		},
 		"update": func(o *overlay) {

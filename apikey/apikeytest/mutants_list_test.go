@@ -45,7 +45,7 @@ func listMutants() []mutant {
 		{"there is no limit", "newest first", func(o *overlay) {
 			o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
 				q.Limit = 1 << 20
-				return o.MemoryStore.List(ctx, q)
+				return o.keys(ctx, q)
 			}
 		}},
 		{"the last key of a page begins the next", "pages", func(o *overlay) {
@@ -53,7 +53,7 @@ func listMutants() []mutant {
 				if q.Before != "" {
 					q.Before += "\x00"
 				}
-				return o.MemoryStore.List(ctx, q)
+				return o.keys(ctx, q)
 			}
 		}},
 		{"a page begins behind a key that must be there", "pages", func(o *overlay) {
@@ -61,12 +61,41 @@ func listMutants() []mutant {
 				if _, err := o.MemoryStore.Get(ctx, q.Before); q.Before != "" && errors.Is(err, apikey.ErrNotFound) {
 					return nil, nil
 				}
-				return o.MemoryStore.List(ctx, q)
+				return o.keys(ctx, q)
+			}
+		}},
+		{"a full page is the last", "pages", func(o *overlay) {
+			o.next = func(apikey.Query, []apikey.Key) string { return "" }
+		}},
+		{"the next page begins behind a key too many", "pages", func(o *overlay) {
+			o.next = func(q apikey.Query, keys []apikey.Key) string {
+				next := nextPage(q, keys)
+				one, err := o.MemoryStore.List(context.Background(), apikey.Query{Before: next, Limit: 1})
+				if next == "" || err != nil {
+					return ""
+				}
+				return one.Next
+			}
+		}},
+		{"the next page begins with the last key of this one", "pages", func(o *overlay) {
+			o.next = func(q apikey.Query, keys []apikey.Key) string {
+				if next := nextPage(q, keys); next != "" {
+					return next + "0"
+				}
+				return ""
+			}
+		}},
+		{"the page behind the last is the last again", "pages", func(o *overlay) {
+			o.next = func(q apikey.Query, keys []apikey.Key) string {
+				if len(keys) == 0 {
+					return q.Before
+				}
+				return nextPage(q, keys)
 			}
 		}},
 		{"the limit is applied before the filter", "pages", func(o *overlay) {
 			o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
-				keys, err := o.MemoryStore.List(ctx, apikey.Query{Before: q.Before, Limit: q.Limit})
+				keys, err := o.keys(ctx, apikey.Query{Before: q.Before, Limit: q.Limit})
 				return slices.DeleteFunc(keys, func(k apikey.Key) bool { return q.Owner != "" && k.Owner != q.Owner }), err
 			}
 		}},
@@ -86,13 +115,13 @@ func listMutants() []mutant {
 		{"the instant of expiry belongs to the time before", "states", func(o *overlay) {
 			o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
 				q.Now = q.Now.Add(-time.Nanosecond)
-				return o.MemoryStore.List(ctx, q)
+				return o.keys(ctx, q)
 			}
 		}},
 		{"states at the present", "states", func(o *overlay) {
 			o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
 				q.Now = time.Now()
-				return o.MemoryStore.List(ctx, q)
+				return o.keys(ctx, q)
 			}
 		}},
 		{"a revoked key is not revoked before its time", "states", func(o *overlay) {
@@ -115,7 +144,7 @@ func listMutants() []mutant {
 				if q.State == "frozen" {
 					q.State = ""
 				}
-				return o.MemoryStore.List(ctx, q)
+				return o.keys(ctx, q)
 			}
 		}},
 		{"search minds the case", "search", func(o *overlay) {
@@ -153,7 +182,7 @@ func listMutants() []mutant {
 				if r, err := o.MemoryStore.Get(ctx, q.Search); err == nil {
 					q.Search, q.Owner = r.Key.ID, ""
 				}
-				return o.MemoryStore.List(ctx, q)
+				return o.keys(ctx, q)
 			}
 		}},
 	}

@@ -36,7 +36,7 @@ func readMutants() []mutant {
 		}},
 		{"an empty list is a miss", "miss", func(o *overlay) {
 			o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
-				keys, err := o.MemoryStore.List(ctx, q)
+				keys, err := o.keys(ctx, q)
 				if len(keys) == 0 && err == nil {
 					err = apikey.ErrNotFound
 				}
@@ -109,7 +109,7 @@ func readMutants() []mutant {
 				if !utf8.ValidString(q.Search) || strings.Contains(q.Search, "\x00") {
 					return nil, errors.New("invalid byte sequence for encoding UTF8")
 				}
-				return o.MemoryStore.List(ctx, q)
+				return o.keys(ctx, q)
 			}
 		}},
 		{"names are trimmed", "text", func(o *overlay) {
@@ -233,7 +233,7 @@ func readMutants() []mutant {
 		{"list returns the same lists again", "copies what it gives", func(o *overlay) {
 			var given shelf[string, *ipfilter.List]
 			o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
-				keys, err := o.MemoryStore.List(ctx, q)
+				keys, err := o.keys(ctx, q)
 				for i, k := range keys {
 					if same, ok := given.take(k.ID); ok {
 						keys[i].AllowedIPs = same

@@ -24,6 +24,9 @@ type overlay struct {
 	rehash func(context.Context, string, apikey.Hash, apikey.SecretHash) error
 	events func(context.Context, string, apikey.Page) ([]apikey.Event, error)
 
+	// next is the Next of a page with these keys.
+	next func(apikey.Query, []apikey.Key) string
+
 	record   func(context.Context, []apikey.Use) error
 	lastUsed func(context.Context, []string) ([]apikey.LastUse, error)
 	usage    func(context.Context, string, time.Time) ([]apikey.Day, error)
@@ -33,12 +36,28 @@ type overlay struct {
 
 func newOverlay() *overlay {
 	mem := apikey.NewMemoryStore()
-	return &overlay{
+	o := &overlay{
 		MemoryStore: mem,
-		create:      mem.Create, find: mem.Find, get: mem.Get, list: mem.List,
+		create:      mem.Create, find: mem.Find, get: mem.Get, next: nextPage,
 		update: mem.Update, rehash: mem.Rehash, events: mem.Events,
 		record: mem.Record, lastUsed: mem.LastUsed, usage: mem.Usage, purge: mem.Purge, changes: mem.Changes,
 	}
+	o.list = o.keys
+	return o
+}
+
+// keys is the List of the MemoryStore, without what comes next.
+func (o *overlay) keys(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
+	page, err := o.MemoryStore.List(ctx, q)
+	return page.Keys, err
+}
+
+// nextPage says that a full page is not the last, without knowing.
+func nextPage(q apikey.Query, keys []apikey.Key) string {
+	if len(keys) == 0 || len(keys) < q.Limit {
+		return ""
+	}
+	return keys[len(keys)-1].ID
 }
 
 func (o *overlay) Create(ctx context.Context, r apikey.Record, e apikey.Event) error {
@@ -51,8 +70,12 @@ func (o *overlay) Find(ctx context.Context, hashes []apikey.Hash) (apikey.Record
 
 func (o *overlay) Get(ctx context.Context, id string) (apikey.Record, error) { return o.get(ctx, id) }
 
-func (o *overlay) List(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
-	return o.list(ctx, q)
+func (o *overlay) List(ctx context.Context, q apikey.Query) (apikey.Listing, error) {
+	keys, err := o.list(ctx, q)
+	if err != nil {
+		return apikey.Listing{}, err
+	}
+	return apikey.Listing{Keys: keys, Next: o.next(q, keys)}, nil
 }
 
 func (o *overlay) Update(ctx context.Context, r apikey.Record, e apikey.Event) error {
@@ -106,7 +129,7 @@ func (o *overlay) read(change func(*apikey.Record)) {
 		return r, err
 	}
 	o.list = func(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
-		keys, err := o.MemoryStore.List(ctx, q)
+		keys, err := o.keys(ctx, q)
 		for i := range keys {
 			r := apikey.Record{Key: keys[i]}
 			change(&r)
@@ -160,7 +183,7 @@ func (o *overlay) force(ctx context.Context, r apikey.Record, e apikey.Event) er
 // all returns the keys that match q without regard to page and order.
 func (o *overlay) all(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
 	q.Limit, q.Before = 1<<20, ""
-	return o.MemoryStore.List(ctx, q)
+	return o.keys(ctx, q)
 }
 
 // selecting replaces List by one that goes through all keys that match what is

@@ -25,6 +25,7 @@ type Spy struct {
 	inner apikey.Store
 
 	mu    sync.Mutex
+	sight int
 	calls map[string]int
 	fails map[string]error
 	gates map[string][]gate
@@ -72,6 +73,14 @@ func (s *Spy) Hold(names ...string) (release func()) { return s.hold(false, name
 // they return in the end may be out of date by then, and a change was made even
 // if its call returns the error of its context.
 func (s *Spy) HoldAnswers(names ...string) (release func()) { return s.hold(true, names) }
+
+// Sight makes List look at n keys at a time for those that match, as stores do
+// that have very many of them, so that its pages become short. Zero: at all.
+func (s *Spy) Sight(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sight = n
+}
 
 func (s *Spy) hold(answer bool, names []string) func() {
 	g := gate{opened: make(chan struct{}), answer: answer}
@@ -168,8 +177,24 @@ func (s *Spy) Get(ctx context.Context, id string) (apikey.Record, error) {
 }
 
 // List implements apikey.Store.
-func (s *Spy) List(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
-	return ask(ctx, s, "List", func() ([]apikey.Key, error) { return s.inner.List(ctx, q) })
+func (s *Spy) List(ctx context.Context, q apikey.Query) (apikey.Listing, error) {
+	return ask(ctx, s, "List", func() (apikey.Listing, error) { return s.list(ctx, q) })
+}
+
+func (s *Spy) list(ctx context.Context, q apikey.Query) (apikey.Listing, error) {
+	s.mu.Lock()
+	sight := s.sight
+	s.mu.Unlock()
+	page, err := s.inner.List(ctx, q)
+	if err != nil || sight == 0 {
+		return page, err
+	}
+	seen, err := s.inner.List(ctx, apikey.Query{Before: q.Before, Limit: sight})
+	if page.Next < seen.Next { // it went on beyond what is seen
+		page.Next = seen.Next
+		page.Keys = slices.DeleteFunc(page.Keys, func(k apikey.Key) bool { return k.ID < seen.Next })
+	}
+	return page, err
 }
 
 // Update implements apikey.Store.

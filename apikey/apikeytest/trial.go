@@ -113,7 +113,7 @@ func (t *trial) is(ctx context.Context, want apikey.Record) error {
 			return fmt.Errorf("Find by secret %d: %w", i+1, err)
 		}
 	}
-	keys, err := t.Store.List(ctx, apikey.Query{Limit: 1000})
+	keys, _, err := t.keys(ctx, apikey.Query{Limit: 1000})
 	if err != nil {
 		return fmt.Errorf("List: %w", err)
 	}
@@ -135,7 +135,7 @@ func (t *trial) isNot(ctx context.Context, r apikey.Record) error {
 			return fmt.Errorf("secret %d: %w", i+1, err)
 		}
 	}
-	keys, err := t.Store.List(ctx, apikey.Query{Limit: 1000})
+	keys, _, err := t.keys(ctx, apikey.Query{Limit: 1000})
 	if err != nil {
 		return fmt.Errorf("List: %w", err)
 	}

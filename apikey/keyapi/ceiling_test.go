@@ -258,7 +258,7 @@ func runEscalation(t *testing.T, seed uint64, length int, done map[string]int) {
 	}
 	keys, err := w.keys.List(t.Context(), apikey.Query{Limit: 1000})
 	require.NoError(t, err)
-	for _, k := range keys {
+	for _, k := range keys.Keys {
 		before, was := others[k.ID]
 		if !was || fits(ceiling, before) {
 			require.True(t, fits(ceiling, k), "key %s", k.ID)

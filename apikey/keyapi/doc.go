@@ -44,8 +44,10 @@
 // Other nodes' uses may be missing for ten seconds.
 //
 // Lists take limit (1 to 100, otherwise 50), q, state and the next_cursor of
-// the page before as cursor. A cursor is opaque and bestows nothing: it says
-// where to go on in what the actor may see anyway.
+// the page before as cursor. The last page is the one whose next_cursor is null:
+// in a store of very many keys, a page may be short, and even empty, where those
+// that match are rare. A cursor is opaque and bestows nothing: it says where to
+// go on in what the actor may see anyway.
 //
 // # Concurrent changes
 //

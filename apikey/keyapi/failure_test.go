@@ -154,7 +154,7 @@ func TestActorLosesItsStanding(t *testing.T) {
 
 	keys, err := w.keys.List(t.Context(), apikey.Query{Search: "child", State: apikey.StateActive})
 	require.NoError(t, err)
-	require.Empty(t, keys)
+	require.Empty(t, keys.Keys)
 }
 
 // A slowBody lets something happen before it can be read.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/apikey/apikeytest"
 )
 
 // A flaky store fails when it is told to.
@@ -19,6 +20,7 @@ type flaky struct {
 	afterGet func()
 
 	lastUsed atomic.Int64 // calls
+	sight    int          // of apikeytest.Spy
 
 	mu    sync.Mutex
 	err   error
@@ -59,11 +61,13 @@ func (s *flaky) Get(ctx context.Context, id string) (apikey.Record, error) {
 	return r, err
 }
 
-func (s *flaky) List(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
+func (s *flaky) List(ctx context.Context, q apikey.Query) (apikey.Listing, error) {
 	if err := s.failing("list"); err != nil {
-		return nil, err
+		return apikey.Listing{}, err
 	}
-	return s.MemoryStore.List(ctx, q)
+	spy := apikeytest.NewSpy(s.MemoryStore)
+	spy.Sight(s.sight)
+	return spy.List(ctx, q)
 }
 
 func (s *flaky) Update(ctx context.Context, r apikey.Record, e apikey.Event) error {

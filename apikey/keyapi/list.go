@@ -31,16 +31,13 @@ func (c *call) list() *response {
 	if refused != nil {
 		return refused
 	}
-	limit := q.Limit
-	q.Limit++ // one more tells whether there is a next page
-	keys, err := c.keys.List(c.r.Context(), q)
+	page, err := c.keys.List(c.r.Context(), q)
 	if err != nil {
 		return c.refuse(err)
 	}
 	var next *string
-	if len(keys) > limit {
-		keys = keys[:limit]
-		last, err := uuid.Parse(keys[limit-1].ID)
+	if page.Next != "" {
+		last, err := uuid.Parse(page.Next)
 		if err != nil {
 			return c.unavailable(fmt.Errorf("keyapi: list: id: %w", err))
 		}
@@ -50,7 +47,7 @@ func (c *call) list() *response {
 	return &response{status: http.StatusOK, body: struct {
 		Data       []keyJSON `json:"data"`
 		NextCursor *string   `json:"next_cursor"`
-	}{c.showAll(keys...), next}}
+	}{c.showAll(page.Keys...), next}}
 }
 
 // readQuery returns those of the named parameters that are there, each of them

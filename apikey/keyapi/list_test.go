@@ -80,6 +80,26 @@ func TestListPages(t *testing.T) {
 	require.Equal(t, want[4], second.Data[0].ID)
 }
 
+// Where keys that match are rare, a page may be short, and even empty, and
+// still lead on to others.
+func TestListOfRareKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	root := w.root(t)
+	rare := w.issue(t, apikey.Spec{Name: "rare"})
+	for range 5 {
+		w.issue(t, apikey.Spec{Name: "common"})
+	}
+	w.store.sight = 3
+	first := w.list(t, root, "?q=rare")
+	require.Empty(t, first.Data)
+	second := w.list(t, root, "?q=rare&cursor="+*first.NextCursor)
+	require.Equal(t, rare.id, second.Data[0].ID)
+	last := w.list(t, root, "?q=rare&cursor="+*second.NextCursor)
+	require.Empty(t, last.Data)
+	require.Nil(t, last.NextCursor)
+}
+
 func TestListDefaultsTo50(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

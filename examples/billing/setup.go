@@ -73,14 +73,13 @@ func (db *database) fill(ctx context.Context, keys *apikey.Manager, clients *oau
 	if err != nil {
 		return shown, err
 	}
-	left, err := keys.List(ctx, apikey.Query{State: apikey.StateActive, Search: "Admin"})
-	for _, key := range left {
-		if err == nil && key.Metadata.Equal(first) { // others may have been imported
-			err = keys.Revoke(ctx, key.ID, apikey.RevokeOptions{Reason: "the setup was interrupted"})
+	for left, err := range keys.All(ctx, apikey.Query{State: apikey.StateActive, Search: "Admin"}) {
+		if err == nil && left.Metadata.Equal(first) { // others may have been imported
+			err = keys.Revoke(ctx, left.ID, apikey.RevokeOptions{Reason: "the setup was interrupted"})
 		}
-	}
-	if err != nil {
-		return shown, err
+		if err != nil {
+			return shown, err
+		}
 	}
 	admin, err := keys.Create(ctx, apikey.Spec{Name: "Admin", Type: "admin", Permissions: scope.MustParseSet("*"), Metadata: first})
 	if err != nil {

@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -18,7 +17,7 @@ import (
 
 // fill stores n keys by the database's own means, with one secret each, and
 // returns the hashes of a thousand that are in use. A key's number stands in its
-// ID and in its name, and one of 1,000 owners has it.
+// ID and in its name, and every owner has a thousand of them.
 func (f keyFixture) fill(t *testing.T, n int) []apikey.Hash {
 	t.Helper()
 	enabled := "1"
@@ -38,7 +37,7 @@ func (f keyFixture) fill(t *testing.T, n int) []apikey.Hash {
 	permissions := `["invoices.view","orders.*","services.view","tickets.view","users.view"]`
 	f.exec(t, f.db, "INSERT INTO "+f.prefix+"keys (id, name, name_folded, type, owner, permissions, allowed_ips, hint, metadata, enabled, created_at, "+
 		"created_by, updated_at, revoked_reason, version, secret_count) SELECT "+id+", "+text("Key ", "i")+", "+text("key ", "i")+", 'admin', "+
-		text("owner ", "(i % 1000)")+`, '`+permissions+`', '["192.0.2.0/24"]', 'test_abcd', '{}', `+
+		text("owner ", fmt.Sprintf("(i %% %d)", n/1000))+`, '`+permissions+`', '["192.0.2.0/24"]', 'test_abcd', '{}', `+
 		enabled+", 1, 'operator', 1, '', 1, 1 FROM "+numbers)
 	f.exec(t, f.db, "INSERT INTO "+f.prefix+"key_secrets (hash, key_id, pepper_id) SELECT "+hash+", "+id+", '' FROM "+numbers)
 	if f.dialect != "mysql" {
@@ -81,8 +80,8 @@ func requireRatio(t *testing.T, what string, limit float64, subject, reference f
 	require.LessOrEqual(t, compared, limit, what)
 }
 
-// With a million keys, a key that is in use is found about as fast as with ten thousand, a page
-// costs the same wherever it is, and ten thousand uses are one batch.
+// With a million keys, a key that is in use is found about as fast as with ten
+// thousand, and ten thousand uses are one batch.
 func TestAMillionKeys(t *testing.T) {
 	if !*long {
 		t.Skip("takes minutes: -long")
@@ -105,28 +104,6 @@ func TestAMillionKeys(t *testing.T) {
 			}
 			requireRatio(t, "Find", 1.5, find(many, manyHashes), find(few, fewHashes))
 
-			page := func(f keyFixture, q apikey.Query, want int) func() error {
-				q.Limit = 50
-				return func() error {
-					keys, err := f.store.List(ctx, q)
-					if len(keys) != want {
-						err = errors.Join(err, fmt.Errorf("%d keys, want %d", len(keys), want))
-					}
-					return err
-				}
-			}
-			deep := fmt.Sprintf("019b0000-0000-7000-8000-%012x", 500_000)
-			for what, q := range map[string]apikey.Query{
-				"a page in the middle":           {Before: deep},
-				"a page of an owner":             {Owner: "owner 7", Before: deep},
-				"a page of what is searched for": {Search: "KEY", Before: deep},
-				"a page of the active ones":      {State: apikey.StateActive, Now: start, Before: deep},
-			} {
-				first := q
-				first.Before = ""
-				requireRatio(t, what, 1.5, page(many, q, 50), page(many, first, 50))
-			}
-
 			uses := make([]apikey.Use, 10_000)
 			for i := range uses {
 				uses[i] = apikey.Use{
@@ -140,11 +117,6 @@ func TestAMillionKeys(t *testing.T) {
 				t.Logf("10,000 uses: %v", time.Since(began))
 				require.Less(t, time.Since(began), 5*time.Second)
 			}
-			began := time.Now()
-			none, err := many.store.List(ctx, apikey.Query{Search: "nowhere to be found", Limit: 50})
-			require.NoError(t, err)
-			require.Empty(t, none)
-			t.Logf("a search in vain: %v", time.Since(began))
 		})
 	}
 }
