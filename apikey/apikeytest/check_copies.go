@@ -2,7 +2,10 @@ package apikeytest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/ipfilter"
@@ -20,7 +23,7 @@ func copyChecks() []check {
 		},
 		{
 			"copies events", "Events are copied when they are taken and when they are given, as records are.",
-			checkCopiesEvents,
+			withActivity(checkCopiesEvents),
 		},
 	}
 }
@@ -98,9 +101,6 @@ func checkCopiesGiven(ctx context.Context, t *trial) error {
 }
 
 func checkCopiesEvents(ctx context.Context, t *trial) error {
-	if err := t.hasActivity(); err != nil {
-		return err
-	}
 	r := t.record()
 	want := t.event(r, apikey.Created)
 	given := want
@@ -132,4 +132,39 @@ func checkCopiesEvents(ctx context.Context, t *trial) error {
 		got[i] = apikey.Event{}
 	}
 	return wrap("after a change of what Events returned", t.history(ctx, r.Key.ID, second, want))
+}
+
+func checkCopiesUses(ctx context.Context, t *trial) error {
+	r, err := t.create(ctx)
+	if err != nil {
+		return err
+	}
+	want := usedAt(r, date(1), "192.0.2.1")
+	given := []apikey.Use{want}
+	if err := t.recordUses(ctx, given...); err != nil {
+		return err
+	}
+	given[0] = usedAt(r, date(3), "192.0.2.3")
+	ids := []string{r.Key.ID}
+	for range 2 {
+		if err := errors.Join(t.lastUse(ctx, want), t.counts(ctx, r, want.Day)); err != nil {
+			return err
+		}
+		last, err := t.Activity.LastUsed(ctx, ids)
+		if err != nil {
+			return wrap("LastUsed", err)
+		}
+		days, err := t.Activity.Usage(ctx, r.Key.ID, time.Time{})
+		if err != nil {
+			return wrap("Usage", err)
+		}
+		for i := range last {
+			last[i] = apikey.LastUse{KeyID: "spoiled"}
+		}
+		for i := range days {
+			days[i] = apikey.Day{}
+		}
+		slices.Reverse(ids)
+	}
+	return nil
 }

@@ -14,11 +14,11 @@ func purgeChecks() []check {
 	return []check{
 		{
 			"purge", "Purge deletes events from before, and days that are over by then, and nothing else; last uses stay.",
-			checkPurge,
+			withActivity(checkPurge),
 		},
 		{
 			"purge in parts", "Purge deletes at most limit of both together, and returns how many: none only when none is left.",
-			checkPurgeParts,
+			withActivity(checkPurgeParts),
 		},
 	}
 }
@@ -64,9 +64,6 @@ func (t *trial) past(ctx context.Context) (r apikey.Record, oldEvents, events []
 }
 
 func checkPurge(ctx context.Context, t *trial) error {
-	if err := t.hasActivity(); err != nil {
-		return err
-	}
 	r, oldEvents, events, oldDays, days, err := t.past(ctx)
 	if err != nil {
 		return err
@@ -108,9 +105,6 @@ func checkPurge(ctx context.Context, t *trial) error {
 }
 
 func checkPurgeParts(ctx context.Context, t *trial) error {
-	if err := t.hasActivity(); err != nil {
-		return err
-	}
 	const keys, old = 3, 3 * (3 + 2)
 	records := make([]apikey.Record, keys)
 	for i := range records {

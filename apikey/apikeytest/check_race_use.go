@@ -15,19 +15,16 @@ func raceUseChecks() []check {
 	return []check{
 		{
 			"records at once", "Of what is recorded at the same time nothing is lost, whatever order the keys are in.",
-			checkRaceRecord,
+			withActivity(checkRaceRecord),
 		},
 		{
 			"record is whole", "Record records all of it or nothing: nobody sees half.",
-			checkRaceWhole,
+			withActivity(checkRaceWhole),
 		},
 	}
 }
 
 func checkRaceRecord(ctx context.Context, t *trial) error {
-	if err := t.hasActivity(); err != nil {
-		return err
-	}
 	records := make([]apikey.Record, 8)
 	for i := range records {
 		var err error
@@ -66,14 +63,7 @@ func checkRaceRecord(ctx context.Context, t *trial) error {
 // checkRaceWhole always records the same of two keys. Whoever reads of one and
 // then of the other sees no less of the other.
 func checkRaceWhole(ctx context.Context, t *trial) error {
-	if err := t.hasActivity(); err != nil {
-		return err
-	}
-	first, err := t.create(ctx)
-	if err != nil {
-		return err
-	}
-	second, err := t.create(ctx)
+	first, second, err := t.createTwo(ctx)
 	if err != nil {
 		return err
 	}

@@ -78,11 +78,7 @@ func checkRehashVersion(ctx context.Context, t *trial) error {
 }
 
 func checkRehashGone(ctx context.Context, t *trial) error {
-	r, err := t.create(ctx)
-	if err != nil {
-		return err
-	}
-	other, err := t.create(ctx)
+	r, other, err := t.createTwo(ctx)
 	if err != nil {
 		return err
 	}
@@ -113,11 +109,7 @@ func checkRehashGone(ctx context.Context, t *trial) error {
 }
 
 func checkRehashTaken(ctx context.Context, t *trial) error {
-	r, err := t.create(ctx)
-	if err != nil {
-		return err
-	}
-	other, err := t.create(ctx)
+	r, other, err := t.createTwo(ctx)
 	if err != nil {
 		return err
 	}

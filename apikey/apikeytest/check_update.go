@@ -36,11 +36,7 @@ func updateChecks() []check {
 }
 
 func checkUpdate(ctx context.Context, t *trial) error {
-	other, err := t.create(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := t.create(ctx)
+	other, r, err := t.createTwo(ctx)
 	if err != nil {
 		return err
 	}
@@ -152,11 +148,7 @@ func checkUpdateMissing(ctx context.Context, t *trial) error {
 }
 
 func checkUpdateTaken(ctx context.Context, t *trial) error {
-	r, err := t.create(ctx)
-	if err != nil {
-		return err
-	}
-	other, err := t.create(ctx)
+	r, other, err := t.createTwo(ctx)
 	if err != nil {
 		return err
 	}

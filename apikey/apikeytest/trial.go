@@ -74,6 +74,14 @@ func (t *trial) create(ctx context.Context, edits ...func(*apikey.Record)) (apik
 	return r, nil
 }
 
+// createTwo stores two new records.
+func (t *trial) createTwo(ctx context.Context) (first, second apikey.Record, err error) {
+	if first, err = t.create(ctx); err == nil {
+		second, err = t.create(ctx)
+	}
+	return first, second, err
+}
+
 // update stores the next version of r.
 func (t *trial) update(ctx context.Context, r apikey.Record, edits ...func(*apikey.Record)) (apikey.Record, error) {
 	r = next(r, edits...)
