@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchwork/latchwork/internal/cache"
+	"github.com/latchwork/latchwork/ipfilter"
 	"github.com/latchwork/latchwork/scope"
 )
 
@@ -46,20 +47,23 @@ func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], error) {
 // A loaded key is what was read of it under one of its secrets, shared by all
 // who verify it, and where its uses are counted at present.
 type loaded struct {
-	key   Key
-	tally atomic.Pointer[tally]
+	// What every request looks at stands together.
+	tally   atomic.Pointer[tally]
+	denied  error // what is true of the key at any time: ErrRevoked, ErrDisabled
+	dated   bool  // there is something to judge by the clock
+	bound   bool  // to the addresses that are allowed
+	allowed ipfilter.List
 
-	// denied is what is true of the key at any time: ErrRevoked, ErrDisabled.
-	denied error
-
-	// dated: there is something to judge by the clock.
-	dated    bool
+	key      Key
 	deadline time.Time // of the secret; zero: none
 }
 
 // compile fills in what follows from a key and the deadline of a secret.
 func (l *loaded) compile(k Key, deadline time.Time) {
 	l.key, l.deadline, l.dated = k, deadline, !deadline.IsZero() || !k.ExpiresAt.IsZero()
+	if k.AllowedIPs != nil {
+		l.bound, l.allowed = true, *k.AllowedIPs
+	}
 	switch {
 	case !k.RevokedAt.IsZero():
 		l.denied = ErrRevoked
@@ -72,7 +76,7 @@ func (l *loaded) compile(k Key, deadline time.Time) {
 // known if the key is not dated.
 func (l *loaded) judge(now time.Time) error {
 	switch {
-	case !l.deadline.IsZero() && !now.Before(l.deadline):
+	case l.dated && !l.deadline.IsZero() && !now.Before(l.deadline):
 		return ErrInvalid
 	case l.denied != nil:
 		return l.denied

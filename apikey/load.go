@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/latchwork/latchwork/internal/cache"
@@ -40,6 +41,9 @@ func (m *Manager) reader(sum Hash) cache.Read[loaded] {
 		secret, candidate, ok := match(candidates, r.Secrets)
 		if !ok {
 			return nil, errors.New("the store returned another record")
+		}
+		if i := slices.Index(m.types, r.Key.Type); i >= 0 {
+			r.Key.Type = m.types[i] // one text for all keys
 		}
 		e := &cache.Entry[loaded]{ID: r.Key.ID, Version: r.Key.Version}
 		e.Value.compile(r.Key, secret.Deadline)

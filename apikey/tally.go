@@ -18,13 +18,13 @@ type tally struct {
 	addr   atomic.Pointer[netip.Addr] // from where; nil: it was not used
 	wide   atomic.Pointer[stripes]    // nil: counts are enough
 
-	keyID  string
-	holder *loaded    // the last one that points here; uses.mu guards it
-	mu     sync.Mutex // for writing last and addr, and for the next two
-
 	addrs [2]netip.Addr // the first addresses, so that few cost no allocation; each is written once
 	known uint64        // how many of them there are
-	_     [8]byte
+	mu    sync.Mutex    // for writing last, addr and the two before
+
+	keyID  string
+	holder *loaded // the last one that points here; uses.mu guards it
+	_      [8]byte
 
 	counts [outcomes]atomic.Uint32
 	_      [64 - 4*outcomes]byte

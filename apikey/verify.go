@@ -53,11 +53,11 @@ func (v Verified) AllowsFrom(addr netip.Addr) error {
 	switch {
 	case v.key == nil:
 		return ErrInvalid
-	case v.key.key.AllowedIPs == nil:
+	case !v.key.bound:
 		return nil
 	case !addr.IsValid():
 		return ErrIPUnknown
-	case !v.key.key.AllowedIPs.Contains(addr):
+	case !v.key.allowed.Contains(addr):
 		return ErrIPNotAllowed
 	default:
 		return nil

@@ -5,9 +5,12 @@ import (
 	"slices"
 )
 
-// A set is what a list is compiled to.
+// A set is what a list is compiled to. Most lists are short: with their ranges
+// beside the tables, a request finds them in one place of memory.
 type set struct {
+	few4  [fewRanges]range4 // the ranges of v4, unless they are too many
 	v4    table4
+	few6  [fewRanges]range6
 	v6    table6
 	typed string // the entries, joined by line feeds, which no entry contains
 }
@@ -49,6 +52,10 @@ const (
 	// indexBytes is what the index of a table may take for each range. With
 	// 4 bytes a bucket there are three to six buckets for a range.
 	indexBytes = 24
+
+	// fewRanges is how many ranges have their place in the set itself, with the
+	// empty one.
+	fewRanges = 2
 )
 
 // compile makes a set of merged spans.
@@ -57,11 +64,14 @@ func compile(spans []span, typed string) *set {
 	if v6 < 0 {
 		v6 = len(spans)
 	}
-	return &set{newTable4(spans[:v6]), newTable6(spans[v6:]), typed}
+	s := &set{typed: typed}
+	s.v4 = newTable4(spans[:v6], s.few4[:0])
+	s.v6 = newTable6(spans[v6:], s.few6[:0])
+	return s
 }
 
-func newTable4(spans []span) table4 {
-	ranges := make([]range4, 0, len(spans)+1)
+func newTable4(spans []span, ranges []range4) table4 {
+	ranges = slices.Grow(ranges, len(spans)+1)
 	for _, s := range spans {
 		first, last := uint32(key(s.first).lo), uint32(key(s.last).lo)
 		ranges = append(ranges, range4{first, last - first + 1})
@@ -70,8 +80,8 @@ func newTable4(spans []span) table4 {
 	return table4{uint32(base.lo), shift, index, append(ranges, range4{})}
 }
 
-func newTable6(spans []span) table6 {
-	ranges := make([]range6, 0, len(spans)+1)
+func newTable6(spans []span, ranges []range6) table6 {
+	ranges = slices.Grow(ranges, len(spans)+1)
 	for _, s := range spans {
 		first, last := key(s.first), key(s.last)
 		ranges = append(ranges, range6{first, last.minus(first).plus(uint128{lo: 1})})
