@@ -40,8 +40,9 @@ func (g *Guard) RequireIncludes(relations map[string]string) func(http.Handler) 
 			}
 			// Not those of a RequireIncludes further out: it may have seen
 			// another query.
-			if rejected == nil && (!b.admitted || len(includes)+len(b.includes) > 0) {
-				r, b = b.bind(r, true, includes)
+			if rejected == nil && (!b.admitted || len(includes) > 0 || b.includes != nil) {
+				r, b = b.bind(r, true)
+				b.include(includes)
 			}
 			needed.explain(rejected)
 			b.serve(w, r, next, rejected)

@@ -93,10 +93,10 @@ func WithPrincipal(ctx context.Context, p Principal) context.Context {
 // were held against: another Guard inside, which finds its own, drops them.
 func IncludesFrom(ctx context.Context) []string {
 	b := bindingFrom(ctx)
-	if b == nil {
+	if b == nil || b.includes == nil {
 		return nil
 	}
-	return b.includes
+	return *b.includes
 }
 
 // A binding is the one context node that holds all a Guard knows of a request.
@@ -104,11 +104,11 @@ type binding struct {
 	context.Context //nolint:containedctx // it is a context
 
 	caller    caller
-	outermost *binding // the first one that the Guard made for this request; nil: not bound yet
-	settling  bool     // whether the end of the request is awaited already; only of the outermost
-	refused   refused  // what came of it further in; only of the outermost
-	admitted  bool     // by a requirement, and not merely authenticated
-	includes  []string // that RequireIncludes let through
+	outermost *binding  // the first one that the Guard made for this request; nil: not bound yet
+	settling  bool      // whether the end of the request is awaited already; only of the outermost
+	refused   refused   // what came of it further in; only of the outermost
+	admitted  bool      // by a requirement, and not merely authenticated
+	includes  *[]string // that RequireIncludes let through; nil: none
 
 	// The Guard that authenticated the request, and the identity of the
 	// header map that it read. A handler may hand the context on to a request
@@ -120,7 +120,9 @@ type binding struct {
 	// whoever prints a context would print the credential.
 	header unsafe.Pointer
 
-	request *http.Request // the one that is bound to it; of no meaning before
+	// The request that is bound to it, of no meaning before: the two are one
+	// allocation. Format keeps it from being printed with the context.
+	request http.Request
 }
 
 type bindingKey struct{}
@@ -151,32 +153,23 @@ func (g *Guard) bound(r *http.Request) *binding {
 	return b
 }
 
-// newBinding returns a binding for what this request turns out to be. It comes
-// with room for the request to which it will be bound: the two are one
-// allocation, but not one thing, so that whoever prints the context does not see
-// the request, which has the credential.
+// newBinding returns a binding for what this request turns out to be.
 func (g *Guard) newBinding(r *http.Request) *binding {
-	both := new(struct {
-		binding binding
-		request http.Request
-	})
-	b := &both.binding
-	b.guard, b.header, b.request = g, headerIdentity(r.Header), &both.request
-	return b
+	return &binding{guard: g, header: headerIdentity(r.Header)}
 }
 
 // bind returns the request with this binding in its context, or if that is bound
-// already, with another one of the same caller.
-func (b *binding) bind(r *http.Request, admitted bool, includes []string) (*http.Request, *binding) {
+// already, with another one of the same caller, without includes.
+func (b *binding) bind(r *http.Request, admitted bool) (*http.Request, *binding) {
 	if outer := b; outer.outermost != nil {
 		b = outer.guard.newBinding(r)
 		b.caller, b.outermost = outer.caller, outer.outermost
 	} else {
 		b.outermost = b
 	}
-	b.Context, b.admitted, b.includes = r.Context(), admitted, includes
-	*b.request = *r.WithContext(b)
-	return b.request, b
+	b.Context, b.admitted = r.Context(), admitted
+	b.request = *r.WithContext(b)
+	return &b.request, b
 }
 
 // admit is bind for what a requirement lets pass, unless that is done.
@@ -184,7 +177,14 @@ func (b *binding) admit(r *http.Request) (*http.Request, *binding) {
 	if b.admitted {
 		return r, b
 	}
-	return b.bind(r, true, nil)
+	return b.bind(r, true)
+}
+
+// include adds what RequireIncludes let through.
+func (b *binding) include(relations []string) {
+	if len(relations) > 0 {
+		b.includes = &relations
+	}
 }
 
 // headerIdentity tells header maps apart. http.Request.WithContext and

@@ -102,7 +102,7 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 			return
 		}
 		if rejected == nil && b.outermost == nil {
-			r, b = b.bind(r, false, nil)
+			r, b = b.bind(r, false)
 		}
 		b.serve(w, r, next, rejected)
 	})
