@@ -7,7 +7,9 @@ package floor
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 	"unsafe"
 )
@@ -25,12 +27,14 @@ type Key struct {
 // never changes.
 type Keys map[[sha256.Size]byte]*Key
 
-// NewKeys returns keys with these secrets, all else as in the one given.
+// NewKeys returns keys with these secrets, all else as in the one given. Each has
+// its own copy of that, as if it had been read from a database.
 func NewKeys(same Key, secrets ...string) Keys {
 	keys := make(Keys, len(secrets))
 	for _, secret := range secrets {
 		key := same
 		key.Hash = sha256.Sum256([]byte(secret))
+		key.AllowedIPs, key.Permissions = slices.Clone(same.AllowedIPs), maps.Clone(same.Permissions)
 		keys[key.Hash] = &key
 	}
 	return keys
