@@ -16,8 +16,10 @@ const (
 	// after somebody signed in from there.
 	spare = 30 * 24 * time.Hour
 
-	// patience is how long a guess waits for those that are under way.
-	patience = 2 * time.Second
+	// patience is how long a guess waits for those that are under way, and
+	// crowd how many may wait at once, for whatever.
+	patience = 5 * time.Second
+	crowd    = 1024
 
 	// twinWindow is how long a client may take to send a guess a second time,
 	// with its secret in the body.
@@ -41,6 +43,8 @@ type guesses struct {
 	twins     *throttle.Recent // wrong guesses that may come a second time
 	shared    *shared
 
+	waiting chan struct{} // one for each that waits
+
 	mu       sync.Mutex
 	underway map[budget]*queue
 }
@@ -62,7 +66,7 @@ type queue struct {
 func newGuesses(l Limits, entries int, fold func(string) string, with *shared) *guesses {
 	limiter := func(r Rate) *throttle.Limiter { return throttle.NewLimiter(throttle.Limit(r), entries) }
 	g := &guesses{
-		hash: throttle.NewHasher(), fold: fold, shared: with, underway: map[budget]*queue{},
+		hash: throttle.NewHasher(), fold: fold, shared: with, waiting: make(chan struct{}, crowd), underway: map[budget]*queue{},
 		account: limiter(l.Account), pair: limiter(l.Account), address: limiter(l.Address), backend: limiter(l.Backend),
 		known: throttle.NewRecent(spare, entries), twins: throttle.NewRecent(twinWindow, entries/8),
 	}
@@ -124,29 +128,21 @@ func (g *guesses) guess(a attempt) *guess {
 }
 
 // begin takes what a guess costs, or refuses it: with 429, or with 503 when
-// nothing is known about it. Whoever could go on if those under way turn out to
-// be right waits for them: they may be many users behind one address, or one
-// with many devices.
+// nothing is known about it.
 func (g *guesses) begin(ctx context.Context, a attempt) (*guess, *Error) {
 	if g == nil {
 		return nil, nil
 	}
 	it := g.guess(a)
-	waiting, cancel := context.WithTimeoutCause(ctx, patience, errGuesses)
-	defer cancel()
-	for {
-		wait, decided := g.take(it)
-		if wait == 0 {
-			break
+	wait, decided := g.take(it)
+	if decided != nil {
+		var rejected *Error
+		if wait, rejected = g.await(ctx, it, decided); rejected != nil {
+			return nil, rejected
 		}
-		if decided == nil {
-			return nil, tooManyRequests(wait)
-		}
-		select {
-		case <-decided:
-		case <-waiting.Done():
-			return nil, unavailable(context.Cause(waiting))
-		}
+	}
+	if wait > 0 {
+		return nil, tooManyRequests(wait)
 	}
 	if wait, err := it.shared.reserve(ctx); err != nil || wait > 0 {
 		g.giveBack(it)
@@ -156,6 +152,30 @@ func (g *guesses) begin(ctx context.Context, a attempt) (*guess, *Error) {
 		return nil, tooManyRequests(wait)
 	}
 	return it, nil
+}
+
+// await takes what a guess costs, once those under way are decided that could
+// let it go on by being right: they may be many users behind one address, or one
+// with many devices. Like take it returns how long to wait otherwise. 503: too
+// many wait already, or this one has waited long enough.
+func (g *guesses) await(ctx context.Context, it *guess, decided <-chan struct{}) (wait time.Duration, rejected *Error) {
+	select {
+	case g.waiting <- struct{}{}:
+	default:
+		return 0, unavailable(errGuesses)
+	}
+	defer func() { <-g.waiting }()
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errGuesses)
+	defer cancel()
+	for decided != nil {
+		select {
+		case <-decided:
+			wait, decided = g.take(it)
+		case <-ctx.Done():
+			return 0, unavailable(context.Cause(ctx))
+		}
+	}
+	return wait, nil
 }
 
 // take takes from all budgets of a guess, or from none: it returns how long to

@@ -155,7 +155,7 @@ func TestPatience(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		requireError(t, h.from(host(9), "first", byLogin), 503, "temporarily_unavailable")
-		require.Equal(t, 2*time.Second, time.Since(start))
+		require.Equal(t, 5*time.Second, time.Since(start))
 
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -164,6 +164,59 @@ func TestPatience(t *testing.T) {
 		h.tap.do(nil)
 		requireTokens(t, h.from(host(9), "first", byLogin))
 	})
+}
+
+// A flood does not wait: beside those that are looked at, so many may, and the
+// others are told at once. Who is gone leaves a place.
+func TestCrowd(t *testing.T) {
+	limited(t, func(t *testing.T, h *house) {
+		const looked, crowd = 5, 1024
+		verified := make(chan struct{})
+		h.tap.do(func(call string) error {
+			if call == "Passwords.Verify" {
+				<-verified
+			}
+			return nil
+		})
+		var got [3]atomic.Int64 // tokens, busy, nothing
+		ctx, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		come := func(ctx context.Context, n int) {
+			for range n {
+				group.Go(func() {
+					switch a := h.at(host(1), request(byLogin, h.basic("first")).WithContext(ctx)); {
+					case a.silent():
+						got[2].Add(1)
+					case a.Code == 200:
+						got[0].Add(1)
+					case a.Code == 503:
+						requireError(t, a, 503, "temporarily_unavailable")
+						require.Equal(t, "1", a.Header().Get("Retry-After"))
+						got[1].Add(1)
+					}
+				})
+			}
+			synctest.Wait()
+		}
+		start := time.Now()
+		come(t.Context(), looked)
+		come(ctx, 24)
+		come(t.Context(), crowd-24)
+		require.Zero(t, got[1].Load())
+		come(t.Context(), 1000)
+		require.EqualValues(t, 1000, got[1].Load())
+		cancel()
+		synctest.Wait()
+		require.EqualValues(t, 24, got[2].Load())
+		come(t.Context(), 25)
+		require.EqualValues(t, 1001, got[1].Load())
+		require.Equal(t, looked, h.hashed())
+		require.Zero(t, time.Since(start))
+		close(verified)
+		group.Wait()
+		require.EqualValues(t, looked+crowd, got[0].Load())
+		require.Zero(t, time.Since(start))
+	}, func(c *oauth.Config) { c.Logger = nil })
 }
 
 // Clients that try Basic and then the body send every guess twice. Of these, the

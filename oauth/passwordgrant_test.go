@@ -3,9 +3,11 @@ package oauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,6 +243,36 @@ func TestBusyHasher(t *testing.T) {
 	}
 	require.Empty(t, h.tap.writes())
 	require.Empty(t, h.kinds(), "nothing is known about the password")
+}
+
+// With the hasher that a server with two cores has when it is told nothing: a
+// backend signs in many users at the same moment, or one with many devices.
+func TestSixtyFourSignInAtOnce(t *testing.T) {
+	passwords, err := password.New(password.Config{Concurrent: 4})
+	require.NoError(t, err)
+	hash, err := passwords.Hash(t.Context(), right)
+	require.NoError(t, err)
+	h := newHouse(t, func(c *oauth.Config) { c.Passwords = passwords })
+	for i := range 64 {
+		h.people.put(fmt.Sprint("user", i), oauth.User{Subject: fmt.Sprint("s", i), PasswordHash: hash})
+	}
+	h.people.put("ada", oauth.User{Subject: "u1", PasswordHash: hash})
+	for name, user := range map[string]func(i int) string{
+		"one":  func(int) string { return "ada" },
+		"many": func(i int) string { return fmt.Sprint("user", i) },
+	} {
+		start := time.Now()
+		var refused atomic.Int64
+		together(64, func(i int) {
+			if h.from(host(1), "first", login(user(i), right)).Code != 200 {
+				refused.Add(1)
+			}
+		})
+		if took := time.Since(start); took >= 5*time.Second {
+			t.Skipf("this machine takes %v", took)
+		}
+		require.Zero(t, refused.Load(), name)
+	}
 }
 
 type busy struct{}

@@ -9,7 +9,8 @@
 //
 // A slow hash is a lever for whoever wants to exhaust a server: each takes
 // 19 MiB of memory and some ten milliseconds. The gate in a Hasher lets only a
-// few run at once and makes the others wait a little before they get ErrBusy.
+// few run at once; some others wait a little for their turn, and everybody else
+// gets ErrBusy at once, so that a flood holds neither memory nor goroutines.
 // It does not replace a limit on guesses. API keys, tokens and client secrets
 // have 256 random bits and never need this package.
 //
@@ -54,29 +55,32 @@ type Config struct {
 	// GOMAXPROCS.
 	Concurrent int
 
-	// Wait is how long others wait for their turn before ErrBusy. Zero: two
-	// seconds.
+	// Queue is how many others wait for their turn. Whoever comes when there
+	// are as many gets ErrBusy at once. Zero: 16 times Concurrent, which two
+	// cores work off in a second or two.
+	Queue int
+
+	// Wait is how long they wait before ErrBusy. Zero: five seconds.
 	Wait time.Duration
 }
 
 // A Hasher hashes and verifies passwords. It is safe for concurrent use.
 type Hasher struct {
 	params params
-	gate   chan struct{}
-	wait   time.Duration
+	gate   gate
 	dummy  string // what the password of nobody is compared with
 }
 
 // New returns a Hasher, or everything that is wrong with the configuration.
 func New(cfg Config) (*Hasher, error) {
 	p := params{memory: or(cfg.Memory, 19456), iterations: or(cfg.Iterations, 2), parallelism: or(cfg.Parallelism, 1)}
-	if err := errors.Join(p.validate(), positive("Concurrent", cfg.Concurrent), positive("Wait", int(cfg.Wait))); err != nil {
+	if err := errors.Join(p.validate(), positive("Concurrent", cfg.Concurrent), positive("Queue", cfg.Queue), positive("Wait", int(cfg.Wait))); err != nil {
 		return nil, fmt.Errorf("password: %w", err)
 	}
+	concurrent := or(cfg.Concurrent, 2*runtime.GOMAXPROCS(0))
 	h := &Hasher{
 		params: p,
-		gate:   make(chan struct{}, or(cfg.Concurrent, 2*runtime.GOMAXPROCS(0))),
-		wait:   or(cfg.Wait, 2*time.Second),
+		gate:   newGate(concurrent, or(cfg.Queue, 16*concurrent), or(cfg.Wait, 5*time.Second)),
 	}
 	// The salt and the tag of nobody are zero: no password has that tag.
 	h.dummy = p.encode(make([]byte, saltLen), make([]byte, tagLen))
@@ -107,7 +111,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltLen)
 	rand.Read(salt)
 	var tag []byte
-	err := h.through(ctx, func() { tag = h.params.derive(password, salt, tagLen) })
+	err := h.gate.through(ctx, func() { tag = h.params.derive(password, salt, tagLen) })
 	if err != nil {
 		return "", err
 	}
@@ -128,7 +132,7 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, outdate
 			return false, false, ErrFormat
 		}
 		var compared error
-		if err := h.through(ctx, func() { compared = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) }); err != nil {
+		if err := h.gate.through(ctx, func() { compared = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) }); err != nil {
 			return false, false, err
 		}
 		switch {
@@ -148,7 +152,7 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, outdate
 	if err != nil {
 		return false, false, err
 	}
-	if err := h.through(ctx, func() { ok = subtle.ConstantTimeCompare(p.derive(password, salt, uint32(len(tag))), tag) == 1 }); err != nil {
+	if err := h.gate.through(ctx, func() { ok = subtle.ConstantTimeCompare(p.derive(password, salt, uint32(len(tag))), tag) == 1 }); err != nil {
 		return false, false, err
 	}
 	ok = ok && !nobody
@@ -162,25 +166,6 @@ func acceptable(password string) bool {
 
 func isBcrypt(hash string) bool {
 	return strings.HasPrefix(hash, "$2y$") || strings.HasPrefix(hash, "$2a$") || strings.HasPrefix(hash, "$2b$")
-}
-
-// through runs work when its turn comes.
-func (h *Hasher) through(ctx context.Context, work func()) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	timer := time.NewTimer(h.wait)
-	defer timer.Stop()
-	select {
-	case h.gate <- struct{}{}:
-		defer func() { <-h.gate }()
-		work()
-		return nil
-	case <-timer.C:
-		return ErrBusy
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // maxCost is the highest cost of bcrypt that is verified. Each step up takes
