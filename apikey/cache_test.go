@@ -237,6 +237,82 @@ func TestAnswerOfAChangeIsLost(t *testing.T) {
 	})
 }
 
+// A forgetful store does what it is told, and then answers with something else,
+// so many times.
+type forgetful struct {
+	apikey.Store
+
+	times  int
+	answer func() error
+}
+
+func (f *forgetful) Update(ctx context.Context, r apikey.Record, e apikey.Event) error {
+	err := f.Store.Update(ctx, r, e)
+	if f.times--; err == nil && f.times >= 0 {
+		return f.answer()
+	}
+	return err
+}
+
+// forget puts a Manager in front of a forgetful store.
+func forget(t *testing.T, answer func() error) (*house, *forgetful) {
+	t.Helper()
+	h := newHouse(t)
+	f := &forgetful{Store: h.spy, answer: answer}
+	var err error
+	h.Manager, err = apikey.New(f, apikey.Config{
+		Prefix: "paym", Types: []string{"admin"}, Activity: h.store, Now: h.clock.Now, OnEvent: h.heard.hear,
+	})
+	require.NoError(t, err)
+	return h, f
+}
+
+// A store that panics may have stored the change as well, and so may one that
+// sees a conflict with itself.
+func TestChangeIsStoredAndThenDenied(t *testing.T) {
+	t.Parallel()
+	revoke := func(h *house, id string) error { return h.Revoke(t.Context(), id, apikey.RevokeOptions{}) }
+	for name, answer := range map[string]func() error{
+		"panic":    func() error { panic("the driver") },
+		"error":    func() error { return errors.New("connection reset") },
+		"conflict": func() error { return apikey.ErrConflict },
+	} {
+		h, f := forget(t, answer)
+		f.times = 1
+		issued := h.issue(t)
+		other := h.issue(t)
+		h.opens(t, issued.Secret, issued.Key.ID)
+		h.opens(t, other.Secret, other.Key.ID)
+		switch name {
+		case "panic":
+			require.PanicsWithValue(t, "the driver", func() { _ = revoke(h, issued.Key.ID) })
+		case "error":
+			require.ErrorContains(t, revoke(h, issued.Key.ID), "connection reset")
+		default:
+			require.NoError(t, revoke(h, issued.Key.ID))
+		}
+		_, err := h.VerifyCached(issued.Secret.Reveal())
+		require.Error(t, err, name)
+		h.denies(t, issued.Secret, apikey.ErrRevoked)
+		_, err = h.VerifyCached(other.Secret.Reveal())
+		require.NoError(t, err, "%s: it was of another key", name)
+	}
+}
+
+// The conflict is the store's last word before it goes down.
+func TestChangeIsStoredAndThenNothingCanBeRead(t *testing.T) {
+	t.Parallel()
+	h, f := forget(t, func() error { return apikey.ErrConflict })
+	issued := h.issue(t)
+	h.opens(t, issued.Secret, issued.Key.ID)
+	f.times, f.answer = 1, func() error {
+		h.spy.Fail(errors.New("down"), "Get")
+		return apikey.ErrConflict
+	}
+	require.ErrorContains(t, h.Revoke(t.Context(), issued.Key.ID, apikey.RevokeOptions{}), "down")
+	h.denies(t, issued.Secret, apikey.ErrRevoked)
+}
+
 // Case 21: no success that starts after the revocation returned.
 func TestRevokeRacesVerify(t *testing.T) {
 	t.Parallel()

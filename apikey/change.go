@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/latchwork/latchwork/internal/credential"
@@ -42,8 +43,9 @@ func (d management) Disable(ctx context.Context, id string) (Key, error) {
 // overlap, at most seven days, but never longer than the key itself; with an
 // overlap of 0 it is dead at once. One that still overlaps from an earlier
 // rotation is dropped: a key has at most two secrets. The version is used as
-// by Update. A key that may live longer than Config.MaxLifetime needs another
-// expiry first. ErrNotFound, ErrConflict, ErrRevoked, ErrExpired, *SpecError,
+// by Update. One call rotates once at most: a rotation whose answer the store
+// lost is looked up before anything else is done. A key that may live longer
+// than Config.MaxLifetime needs another expiry first. ErrNotFound, ErrConflict, ErrRevoked, ErrExpired, *SpecError,
 // *ExceedsError.
 func (d management) Rotate(ctx context.Context, id string, version int64, overlap time.Duration) (Issued, error) {
 	if overlap < 0 || overlap > maxOverlap {
@@ -230,12 +232,14 @@ func (d management) change(ctx context.Context, id string, version int64, kind E
 		if err != nil {
 			return Key{}, err
 		}
-		err = d.m.store.Update(ctx, after, e)
+		err = d.m.update(ctx, after, e)
+		if err != nil && kind == Rotated {
+			after.Key, err = d.rotated(ctx, after, err)
+		}
 		if errors.Is(err, ErrConflict) && version == 0 {
 			continue
 		}
 		if err != nil {
-			d.m.cache.Doubt(id) // it may be stored all the same
 			return Key{}, storeError("update", err)
 		}
 		d.m.cache.Wrote(id, after.Key.Version)
@@ -243,6 +247,33 @@ func (d management) change(ctx context.Context, id string, version int64, kind E
 		return after.Key, nil
 	}
 	return Key{}, ErrConflict
+}
+
+// update is Update of the store. Without an answer, and with one that says no,
+// the change may be stored all the same: what is cached of the key is not used
+// any more then, after a panic neither.
+func (m *Manager) update(ctx context.Context, r Record, e Event) error {
+	stored := false
+	defer func() {
+		if !stored {
+			m.cache.Doubt(r.Key.ID)
+		}
+	}()
+	err := m.store.Update(ctx, r, e)
+	stored = err == nil
+	return err
+}
+
+// rotated looks whether a rotation is stored although the store did not say so:
+// nobody else can have stored its secret. It returns the key as it is then, and
+// otherwise the error. Without that a lost answer would mean a lost secret, or
+// a second rotation by which the old secret is lost that was to overlap.
+func (d management) rotated(ctx context.Context, r Record, err error) (Key, error) {
+	ours := func(s SecretHash) bool { return s.Hash == r.Secrets[0].Hash }
+	if now, failed := d.get(ctx, r.Key.ID); failed == nil && slices.ContainsFunc(now.Secrets, ours) {
+		return now.Key, nil
+	}
+	return Key{}, err
 }
 
 func switched(on bool) EventKind {

@@ -181,6 +181,57 @@ func TestRotationsOfTheNewestVersion(t *testing.T) {
 	}
 }
 
+// A rotation that is stored is not made a second time because the store said
+// something else, and its secret is not lost: the one before it overlaps, or is
+// dead.
+func TestRotateIsStoredAndThenDenied(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(h *house, id string) error{
+		"conflict": func(*house, string) error { return apikey.ErrConflict },
+		"error":    func(*house, string) error { return errors.New("connection reset") },
+		"conflict, and others change the key besides": func(h *house, id string) error {
+			h.plant(t, id, func(r *apikey.Record) { r.Key.Name = "changed" })
+			return apikey.ErrConflict
+		},
+	} {
+		for _, version := range []int64{0, 1} {
+			for _, overlap := range []time.Duration{0, time.Hour} {
+				h, f := forget(t, nil)
+				first := h.issue(t)
+				h.opens(t, first.Secret, first.Key.ID)
+				f.times, f.answer = 1, func() error { return answer(h, first.Key.ID) }
+				second, err := h.Rotate(t.Context(), first.Key.ID, version, overlap)
+				require.NoError(t, err, name)
+				require.Equal(t, h.key(t, first.Key.ID), second.Key, name)
+				require.Equal(t, 1, h.spy.Calls("Update"), name)
+				require.Equal(t, []apikey.EventKind{apikey.Created, apikey.Rotated}, h.heard.kinds(), name)
+				h.opens(t, second.Secret, first.Key.ID)
+				if overlap == 0 {
+					h.denies(t, first.Secret, apikey.ErrInvalid)
+				} else {
+					h.opens(t, first.Secret, first.Key.ID)
+				}
+			}
+		}
+	}
+}
+
+// What is not stored is not said to be.
+func TestRotateIsNotStored(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	first := h.issue(t)
+	for _, failing := range [][]string{{"Update"}, {"Update", "Get"}} {
+		h.spy.Fail(errors.New("connection reset"), failing...)
+		issued, err := h.Rotate(t.Context(), first.Key.ID, 0, 0)
+		require.ErrorContains(t, err, "connection reset")
+		require.Empty(t, issued.Secret.Reveal())
+	}
+	h.spy.Fail(nil)
+	h.opens(t, first.Secret, first.Key.ID)
+	require.Equal(t, []apikey.EventKind{apikey.Created}, h.heard.kinds())
+}
+
 // Whether the actor lost the right meanwhile cannot be told. The old secret is
 // dead, so the new one must not be lost.
 func TestRotateWhileTheStoreGoesDown(t *testing.T) {
