@@ -74,7 +74,8 @@ func TestNoCache(t *testing.T) {
 }
 
 // Whatever is done to a key here is in effect here when the call returns: for
-// both secrets, whoever does it. Cases 16, 19, 22, 35.
+// both secrets, whoever does it. A key that is disabled or revoked, a permission
+// that is taken, a secret whose overlap is over.
 func TestChangesAreInEffectAtOnce(t *testing.T) {
 	type keys struct {
 		*house
@@ -165,7 +166,7 @@ func TestUpdatesAreInEffectAtOnce(t *testing.T) {
 	})
 }
 
-// Case 20: a key that is revoked elsewhere is dead after the TTL, counted from
+// A key that is revoked elsewhere is dead after the TTL, counted from
 // the start of the read, whether it is used meanwhile or not: an idle one gets
 // no free pass.
 func TestRevokedElsewhere(t *testing.T) {
@@ -313,7 +314,7 @@ func TestChangeIsStoredAndThenNothingCanBeRead(t *testing.T) {
 	h.denies(t, issued.Secret, apikey.ErrRevoked)
 }
 
-// Case 21: no success that starts after the revocation returned.
+// No verification succeeds that starts after the revocation returned.
 func TestRevokeRacesVerify(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -352,7 +353,7 @@ func TestRevokeRacesVerify(t *testing.T) {
 	}
 }
 
-// Cases 17 and 23: what depends on the time is judged on every call, by the
+// What depends on the time is judged on every call, by the
 // Manager's clock, and ages are not.
 func TestTimeIsJudgedOnEveryCall(t *testing.T) {
 	in(t, func(t *testing.T) {
@@ -377,7 +378,7 @@ func TestTimeIsJudgedOnEveryCall(t *testing.T) {
 		h.denies(t, second.Secret, apikey.ErrExpired)
 		h.denies(t, first.Secret, apikey.ErrInvalid)
 
-		// Case 43: a clock that goes back is no reason to panic.
+		// A clock that goes back is no reason to panic.
 		h.clock.Advance(-10 * time.Hour)
 		opens(first.Secret, second.Secret)
 		require.Equal(t, 2, h.spy.Calls("Find"))
@@ -401,7 +402,7 @@ func TestRealTime(t *testing.T) {
 	})
 }
 
-// Case 24: the store is down. What is cached lives to its time; nothing is
+// The store is down. What is cached lives to its time; nothing is
 // allowed or denied that is not known.
 func TestStoreDown(t *testing.T) {
 	in(t, func(t *testing.T) {
@@ -424,7 +425,7 @@ func TestStoreDown(t *testing.T) {
 				require.NotErrorIs(t, err, denial)
 			}
 		}
-		// Case 25: none of that is remembered.
+		// None of that is remembered.
 		h.spy.Fail(nil)
 		h.opens(t, cached.Secret, cached.Key.ID)
 		h.opens(t, unknown.Secret, unknown.Key.ID)
@@ -462,7 +463,7 @@ func (l *laggard) lag(records ...apikey.Record) {
 	}
 }
 
-// Case 26: a replica that lags cannot revive a key, for twice the TTL.
+// A replica that lags cannot revive a key, for twice the TTL.
 func TestReplicaLags(t *testing.T) {
 	in(t, func(t *testing.T) {
 		store := apikey.NewMemoryStore()
@@ -490,7 +491,7 @@ func TestReplicaLags(t *testing.T) {
 	})
 }
 
-// Case 28: a key can be used at once, although its secret was tried just before,
+// A key can be used at once, although its secret was tried just before,
 // and is being tried.
 func TestNewKeyAfterAProbe(t *testing.T) {
 	in(t, func(t *testing.T) {
@@ -530,7 +531,7 @@ func TestNewKeyAfterAProbe(t *testing.T) {
 	})
 }
 
-// Case 29: many at once are one read; who gives up, gives up alone; a panic is an
+// Many at once are one read; who gives up, gives up alone; a panic is an
 // error for all, and nobody waits for ever.
 func TestManyAtOnce(t *testing.T) {
 	in(t, func(t *testing.T) {
@@ -608,7 +609,7 @@ func TestBusy(t *testing.T) {
 	})
 }
 
-// Case 30: what the owner of a key loses, the key loses, within the TTL.
+// What the owner of a key loses, the key loses, within the TTL.
 func TestOwnerIsDowngraded(t *testing.T) {
 	in(t, func(t *testing.T) {
 		role, failure := set("users.*"), error(nil)
@@ -631,8 +632,8 @@ func TestOwnerIsDowngraded(t *testing.T) {
 	})
 }
 
-// Case 69: equal sets are shared, and only equal ones, whatever their texts look
-// like one after the other.
+// Equal sets are shared, and only equal ones, whatever their texts look like one
+// after the other.
 func TestEqualSetsAreShared(t *testing.T) {
 	in(t, func(t *testing.T) {
 		h := newHouse(t)

@@ -2,6 +2,7 @@ package apikey_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -29,8 +31,7 @@ const (
 	strangers = 5000
 )
 
-// Cases 10, 11 and 27: a flood of garbage, and of well-formed keys that nobody
-// has, takes no memory and does not get in the way of the keys in use.
+// A flood of garbage, and of well-formed keys that nobody has, takes no memory and does not get in the way of the keys in use.
 func TestFlood(t *testing.T) {
 	store := apikey.NewMemoryStore()
 	m, err := apikey.New(store, apikey.Config{Prefix: "paym"})
@@ -113,6 +114,92 @@ func TestFlood(t *testing.T) {
 		require.LessOrEqual(t, ratio, 2.0)
 	}
 	runtime.KeepAlive(store)
+}
+
+// So many strangers come that a store which takes its time is always busy with
+// as many as MaxLoads leaves to them. What is kept for refreshes is enough for
+// the keys in use, and nobody waits for long.
+func TestFloodOfStrangersAtASlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const keys, seconds, perTick, tick = 1000, 10, 10, time.Millisecond
+		store := &drawling{Store: apikey.NewMemoryStore()}
+		m, err := apikey.New(store, apikey.Config{Prefix: "paym"})
+		require.NoError(t, err)
+		secrets := make([]string, keys)
+		for i := range secrets {
+			issued, err := m.Create(t.Context(), spec(func(s *apikey.Spec) { s.Name = fmt.Sprint("key ", i) }))
+			require.NoError(t, err)
+			secrets[i] = issued.Secret.Reveal()
+			_, err = m.Verify(t.Context(), secrets[i])
+			require.NoError(t, err)
+		}
+		store.takes = 20 * time.Millisecond
+
+		format, err := credential.New("paym")
+		require.NoError(t, err)
+		var waiting sync.WaitGroup
+		var denied, busy atomic.Int64
+		hits, asked := 0, 0
+		flood := func(ticks int) {
+			for i := range ticks {
+				for range perTick {
+					stranger := format.Generate()
+					waiting.Go(func() {
+						switch _, err := m.Verify(context.Background(), stranger); {
+						case errors.Is(err, apikey.ErrBusy):
+							busy.Add(1)
+						case errors.Is(err, apikey.ErrInvalid):
+							denied.Add(1)
+						}
+					})
+				}
+				for j := range 10 { // each key ten times a second
+					asked++
+					key := secrets[(10*i+j)%keys]
+					if _, err := m.VerifyCached(key); err == nil {
+						hits++
+						continue
+					}
+					waiting.Go(func() { _, _ = m.Verify(context.Background(), key) })
+				}
+				time.Sleep(tick)
+			}
+			waiting.Wait()
+		}
+		flood(1000) // what is made once, is there
+		before := heap()
+		hits, asked = 0, 0
+		flood(seconds * 1000)
+		grown := int64(heap()) - int64(before)
+		t.Logf("%d strangers refused by the store, %d as it was busy, %d reads at once at most: hit rate %.5f, heap grown by %d bytes",
+			denied.Load(), busy.Load(), store.most.Load(), float64(hits)/float64(asked), grown)
+		require.EqualValues(t, (seconds+1)*1000*perTick, denied.Load()+busy.Load())
+		require.Greater(t, busy.Load(), denied.Load(), "it was no flood")
+		require.LessOrEqual(t, store.most.Load(), int64(64), "MaxLoads")
+		require.GreaterOrEqual(t, store.most.Load(), int64(57), "refreshes have seats of their own")
+		require.GreaterOrEqual(t, float64(hits)/float64(asked), 0.99)
+		require.Less(t, grown, int64(1<<20))
+		require.Equal(t, keys, m.Stats().Cached)
+		require.NoError(t, m.Close(t.Context()))
+	})
+}
+
+// A drawling store takes its time to find something, and counts how often it is
+// asked at once.
+type drawling struct {
+	apikey.Store
+
+	takes     time.Duration
+	now, most atomic.Int64
+}
+
+func (s *drawling) Find(ctx context.Context, hashes []apikey.Hash) (apikey.Record, error) {
+	now := s.now.Add(1)
+	defer s.now.Add(-1)
+	for most := s.most.Load(); now > most && !s.most.CompareAndSwap(most, now); most = s.most.Load() {
+	}
+	time.Sleep(s.takes)
+	return s.Store.Find(ctx, hashes)
 }
 
 // heap returns how many bytes are in use.

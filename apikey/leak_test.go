@@ -108,7 +108,7 @@ func TestRevokeLeakedAfterTheOverlap(t *testing.T) {
 	h.denies(t, current.Secret, apikey.ErrRevoked)
 }
 
-// Attack cases 83 and 84: a long report is worked through once, asks the store
+// A long report is worked through once, asks the store
 // about nothing that is no key, and leaves no trace of a secret.
 func TestRevokeLeakedOfALongReport(t *testing.T) {
 	t.Parallel()

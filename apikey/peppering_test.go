@@ -149,7 +149,7 @@ func TestPepperHashesFails(t *testing.T) {
 	require.ErrorIs(t, err, apikey.ErrNoActor)
 }
 
-// Attack cases 86 and 87: hashes move to a pepper on the way through requests
+// Hashes move to a pepper on the way through requests
 // and by PepperHashes at the same time, and meanwhile keys are rotated and
 // revoked; what is revoked stays so.
 func TestPepperingWhileServing(t *testing.T) {

@@ -114,7 +114,7 @@ func TestDeniedByStateIsCounted(t *testing.T) {
 	})
 }
 
-// Attack case 89: at most one write per interval, whatever is done with one
+// At most one write per interval, whatever is done with one
 // key, and a failing Activity fails no request.
 func TestFloodOnOneKey(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,8 @@ func (f *tap) turn(answer func(ctx context.Context, after apikey.Cursor) ([]apik
 
 func tapped(f *tap) func(*apikey.Config) { return func(c *apikey.Config) { c.Feed = f } }
 
-// Cases 20 and 22 with a feed: about a second.
+// With a feed, what is changed elsewhere is in effect after about a second: a
+// revocation, and a permission that is taken.
 func TestFeedShortensTheDelay(t *testing.T) {
 	in(t, func(t *testing.T) {
 		here, there := pair(t, watched)

@@ -140,7 +140,7 @@ func TestClientsCopy(t *testing.T) {
 	require.Equal(t, oauth.GrantAuthorizationCode, got.Grants[0])
 }
 
-// RFC 6749 section 2.1, 9700 section 2.4; checklist 109, 110, 112.
+// RFC 6749 section 2.1, 9700 section 2.4; RFC 8252 sections 7.1 and 7.3.
 func TestSpecsAreChecked(t *testing.T) {
 	t.Parallel()
 	const code, password, machine = oauth.GrantAuthorizationCode, oauth.GrantPassword, oauth.GrantClientCredentials

@@ -151,7 +151,7 @@ func meanwhiles() []struct {
 	}
 }
 
-// Requirement 100, and 184: whoever signs in while the password is changed or
+// Whoever signs in while the password is changed or
 // the account closed gets nothing that outlives "log out everywhere".
 func TestReq100_184_LoginOvertaken(t *testing.T) {
 	t.Parallel()

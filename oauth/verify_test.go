@@ -30,7 +30,7 @@ func TestVerify(t *testing.T) {
 	require.True(t, h.server.Recognize(a.access()))
 }
 
-// Requirement 200: the instant of expiry belongs to the time after.
+// The instant of expiry belongs to the time after.
 func TestReq200_ExpiryIsExclusive(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

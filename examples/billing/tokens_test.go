@@ -242,7 +242,7 @@ func TestTokenRequests(t *testing.T) {
 	require.Equal(t, "Countess@example.com", h.me(access).body["email"])
 }
 
-// Requirement 184: the tokens of somebody who is deleted are dead at once.
+// The tokens of somebody who is deleted are dead at once.
 func TestReq184_DeletedUser(t *testing.T) {
 	h := start(t)
 	access, refresh := h.login(h.user.Username, h.user.Password, "scope", "profile invoices").tokens(t)

@@ -124,7 +124,7 @@ func TestConsentPage(t *testing.T) {
 	require.NotContains(t, page, "<a ")
 }
 
-// Whatever a client is called, it is text (checklist 126; hydra, CVE-2019-8400).
+// Whatever a client is called, it is text (hydra, CVE-2019-8400).
 func TestReq126_EverythingIsEscaped(t *testing.T) {
 	t.Parallel()
 	for _, hostile := range []string{

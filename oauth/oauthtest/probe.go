@@ -60,7 +60,7 @@ type TargetClient struct {
 // A Result is what came of one requirement.
 type Result struct {
 	Section string // "token endpoint"
-	Number  int    // in the list of requirements that this package follows
+	Number  int    // of the requirement; see CONTRIBUTING.md for what is numbered how
 	Name    string
 	Skipped string // why; empty: it was tried
 	Err     error  // why it failed
