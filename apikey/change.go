@@ -13,7 +13,8 @@ import (
 // should become. With a version, the key must be at that one, or ErrConflict.
 // With version 0 the edit applies to the newest version: it is called again
 // whenever somebody else was faster. A change that changes nothing is not
-// stored and keeps the version. ErrNotFound, ErrRevoked, *SpecError,
+// stored and keeps the version. A key that has expired works again if it gets an
+// expiry in the future. ErrNotFound, ErrRevoked, *SpecError,
 // *ExceedsError.
 func (d management) Update(ctx context.Context, id string, version int64, edit func(*Spec)) (Key, error) {
 	return d.change(ctx, id, version, Updated, func(r *Record) error {

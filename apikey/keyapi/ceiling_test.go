@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -53,18 +54,55 @@ func TestCeiling(t *testing.T) {
 	}
 }
 
+// A key whose time is over is given a new one by whoever may change it, and only
+// within what they have themselves.
+func TestRevival(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		k := w.issue(t, apikey.Spec{ExpiresAt: time.Now().Add(time.Minute)}, "users.view")
+		end := time.Now().Add(time.Hour)
+		caller := func(name string, grants ...string) key {
+			return w.issue(t, apikey.Spec{Name: name, ExpiresAt: end}, append(grants, "users.view")...)
+		}
+		looks, rotates, changes := caller("looks", "api_keys.view"), caller("rotates", "api_keys.rotate"), caller("changes", "api_keys.update")
+		weak := w.issue(t, apikey.Spec{Name: "weak", ExpiresAt: end}, "api_keys.update", "api_keys.view")
+		time.Sleep(time.Minute)
+		until := func(at time.Time) string { return `{"expires_at":"` + rfc3339(at) + `"}` }
+		over := func() {
+			t.Helper()
+			_, err := w.keys.Verify(t.Context(), k.token)
+			require.ErrorIs(t, err, apikey.ErrExpired)
+		}
+		w.patch(t, looks, k.id, until(end)).is(403)
+		w.patch(t, rotates, k.id, until(end)).is(403)
+		w.post(t, rotates, "/"+k.id+"/rotate", `{"overlap_seconds":60}`).is(409)
+		require.Equal(t, map[string][]string{"permissions": {"users.view"}}, w.patch(t, weak, k.id, until(end)).exceeds())
+		require.Contains(t, w.patch(t, changes, k.id, until(end.Add(time.Second))).exceeds(), "expires_at")
+		require.Contains(t, w.patch(t, changes, k.id, `{"expires_at":null}`).exceeds(), "expires_at")
+		w.patch(t, changes, k.id, `{"enabled":true,"name":"still over"}`).is(200)
+		over()
+		require.Equal(t, "active", w.patch(t, changes, k.id, until(end)).is(200).data()["state"])
+		_, err := w.keys.Verify(t.Context(), k.token)
+		require.NoError(t, err)
+		last := w.events[len(w.events)-1]
+		require.Equal(t, apikey.KeyActorID(changes.id), last.Actor)
+		require.Equal(t, "expires_at", last.Changes[0].Field)
+
+		require.NoError(t, w.keys.Revoke(t.Context(), k.id, apikey.RevokeOptions{}))
+		w.patch(t, changes, k.id, until(end)).is(409)
+	})
+}
+
 // What exceeds the caller cannot be touched by it, except that revoke_any
-// switches it off.
+// switches it off, which "api_keys.*" includes.
 func TestRevokeAny(t *testing.T) {
 	t.Parallel()
-	for _, revokeAny := range []bool{false, true} {
+	const byName = "api_keys.view api_keys.create api_keys.update api_keys.rotate api_keys.delete"
+	for _, grants := range []string{byName, byName + " api_keys.revoke_any", "api_keys.*"} {
 		w := newWorld(t)
 		strong := w.issue(t, apikey.Spec{Name: "strong"}, "users.*")
-		grants := []string{"api_keys.view", "api_keys.create", "api_keys.update", "api_keys.rotate", "api_keys.delete"}
-		if revokeAny {
-			grants = append(grants, "api_keys.revoke_any")
-		}
-		caller := w.issue(t, apikey.Spec{Name: "caller"}, grants...)
+		caller := w.issue(t, apikey.Spec{Name: "caller"}, strings.Fields(grants)...)
 		w.get(t, caller, "/"+strong.id).is(200)
 		for _, body := range []string{
 			`{"name":"mine"}`, `{"enabled":false,"name":"mine"}`, `{"permissions":[]}`, `{"permissions":["users.view"]}`, `{"expires_at":"2999-01-01T00:00:00Z"}`,
@@ -72,7 +110,7 @@ func TestRevokeAny(t *testing.T) {
 			require.Equal(t, map[string][]string{"permissions": {"users.*"}}, w.patch(t, caller, strong.id, body).exceeds(), body)
 		}
 		w.post(t, caller, "/"+strong.id+"/rotate", "").exceeds()
-		if !revokeAny {
+		if grants == byName {
 			w.patch(t, caller, strong.id, `{}`).exceeds()
 			w.patch(t, caller, strong.id, `{"enabled":false}`).exceeds()
 			w.delete(t, caller, "/"+strong.id).exceeds()

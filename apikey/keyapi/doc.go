@@ -35,6 +35,11 @@
 // ?descendants=true takes along the keys that it created. A rotation takes
 // overlap_seconds, for which the old secret goes on working.
 //
+// A key whose time is over works again when PATCH gives it another expires_at,
+// which is in the future and within the actor's ceiling; the history tells who
+// did. Nothing else revives it, neither a rotation nor switching it on, and a
+// revoked key stays revoked.
+//
 // Keys show when and from where they were let through last, in last_used_at and
 // last_used_ip: null for never, and for an address that was not known. What is
 // not known because the Activity of the Manager fails, is left out. The
@@ -88,8 +93,9 @@
 // The Handler does whatever its actor may do: who that is, is the host's to
 // say, in Config.Actor. It acts through [apikey.Manager.As] only, so nobody
 // makes or touches a key beyond the own ceiling. The one exception is
-// api_keys.revoke_any, which allows disabling and revoking such keys, and which
-// "api_keys.*" includes.
+// api_keys.revoke_any, which allows disabling and revoking such keys, those of
+// administrators too. The grants "api_keys.*" and "*" include it: whom that is
+// too much for is given the others by name.
 //
 // Whoever may change a key sees it in the answer, with or without
 // api_keys.view.

@@ -29,7 +29,8 @@ type Config struct {
 	// are answered with 401, and so is an Actor without an ID; every other
 	// error with 503.
 	//
-	// The permission api_keys.revoke_any in the ceiling adds RevokeAny.
+	// The permission api_keys.revoke_any in the ceiling, which "api_keys.*"
+	// and "*" include, adds RevokeAny.
 	Actor func(*http.Request) (apikey.Actor, error)
 
 	// Logger hears why a request was answered with 503. Nil: silent.

@@ -15,7 +15,9 @@ const (
 )
 
 // Permissions returns the permissions that the API knows, for a host's
-// catalogue.
+// catalogue. Whoever is given "api_keys.*" has all of them: with
+// api_keys.revoke_any that is to disable and revoke keys that may do more than
+// their own.
 func Permissions() []scope.Permission {
 	const group = "API Keys"
 	return []scope.Permission{
