@@ -3,10 +3,12 @@ package apikey
 import (
 	"context"
 	"time"
+
+	"github.com/latchwork/latchwork/internal/cache"
 )
 
 const (
-	loadTimeout   = 2 * time.Second // of a read that a request waits for
+	loadTimeout   = cache.Timeout   // of a read that a request waits for
 	manageTimeout = 5 * time.Second // of everything else but last uses, which only adorn an answer
 )
 

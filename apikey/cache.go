@@ -2,8 +2,6 @@ package apikey
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,33 +13,16 @@ import (
 
 const (
 	defaultTTL    = 5 * time.Second
-	defaultSize   = 100_000
-	defaultLoads  = 64
-	maxSize       = 100_000_000
-	maxTTL        = 24 * time.Hour
-	unknownTTL    = time.Second // for secrets of no key
 	maxSharedSets = 4096
 )
 
 func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], error) {
-	var faults []error
-	if cfg.CacheTTL > maxTTL {
-		faults = append(faults, fmt.Errorf("cache TTL %v: at most %v", cfg.CacheTTL, maxTTL))
+	o, err := cache.Configure(cmp.Or(cfg.CacheTTL, defaultTTL), cfg.CacheSize, cfg.MaxLoads)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.CacheSize < 0 || cfg.CacheSize > maxSize {
-		faults = append(faults, fmt.Errorf("cache size %d: want 1 to %d, or 0 for %d", cfg.CacheSize, maxSize, defaultSize))
-	}
-	if cfg.MaxLoads < 0 {
-		faults = append(faults, fmt.Errorf("%d loads at most: want 1 or more, or 0 for %d", cfg.MaxLoads, defaultLoads))
-	}
-	if faults != nil {
-		return nil, errors.Join(faults...)
-	}
-	return cache.New[loaded](cache.Options{
-		TTL: cmp.Or(cfg.CacheTTL, defaultTTL), MissTTL: unknownTTL,
-		Size: cmp.Or(cfg.CacheSize, defaultSize), Loads: cmp.Or(cfg.MaxLoads, defaultLoads),
-		Timeout: loadTimeout, Start: m.background.start, Base: m.uses.base, Log: m.log,
-	}), nil
+	o.Start, o.Base, o.Log = m.background.Start, m.uses.base, m.log
+	return cache.New[loaded](o), nil
 }
 
 // A loaded key is what was read of it under one of its secrets, shared by all

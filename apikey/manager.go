@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchwork/latchwork/internal/background"
 	"github.com/latchwork/latchwork/internal/cache"
 	"github.com/latchwork/latchwork/internal/counter"
 	"github.com/latchwork/latchwork/internal/credential"
@@ -120,7 +121,7 @@ type Manager struct {
 	feed       Feed
 	watch      watch
 	uses       *uses
-	background background
+	background background.Group
 }
 
 // New returns a Manager, or everything that is wrong with the configuration.
@@ -187,7 +188,7 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	m.background.log = m.log
+	m.background.Log = m.log
 	m.uses = newUses(m.activity, cfg.Now, m.log, &m.background)
 	for _, shape := range shapes {
 		m.longest = max(m.longest, len(shape.Prefix)+shape.Length)
@@ -207,11 +208,11 @@ func New(store Store, cfg Config) (*Manager, error) {
 // happens beside them any more, and no use is counted. Calling it again is fine.
 func (m *Manager) Close(ctx context.Context) error {
 	recorded := make(chan error, 1)
-	m.background.start(func() {
+	m.background.Start(func() {
 		defer close(recorded)
 		recorded <- m.uses.end(ctx)
 	})
-	if err := m.background.close(ctx); err != nil {
+	if err := m.background.Close(ctx); err != nil {
 		return err
 	}
 	select {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/latchwork/latchwork/internal/background"
 )
 
 const (
@@ -24,7 +26,7 @@ type uses struct {
 	activity   Activity // nil: nothing is collected
 	room       int      // maxTallies
 	log        *slog.Logger
-	background *background
+	background *background.Group
 
 	clock  func() time.Time // nil: the monotonic one, from base, and offset
 	base   time.Time
@@ -52,7 +54,7 @@ type keyDay struct {
 }
 
 // newUses collects for an Activity, or for nobody.
-func newUses(activity Activity, clock func() time.Time, log *slog.Logger, b *background) *uses {
+func newUses(activity Activity, clock func() time.Time, log *slog.Logger, b *background.Group) *uses {
 	u := &uses{
 		activity: activity, room: maxTallies, log: log, background: b, clock: clock, base: time.Now().Add(-time.Hour),
 		flushing: make(chan struct{}, 1), shut: closedStripes(), open: map[keyDay]*tally{}, failed: map[keyDay]Use{},
@@ -164,7 +166,7 @@ func (u *uses) flushSoon(d time.Duration) {
 	switch {
 	case u.ended.Load():
 	case u.timer == nil:
-		u.timer = time.AfterFunc(d, func() { u.background.start(func() { _ = u.flush(context.Background()) }) })
+		u.timer = time.AfterFunc(d, func() { u.background.Start(func() { _ = u.flush(context.Background()) }) })
 	case d == 0 && u.timer.Stop():
 		u.timer.Reset(0)
 	}

@@ -16,6 +16,8 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/internal/background"
 )
 
 // A ledger is an Activity that adds up what it is given, and fails on demand.
@@ -87,19 +89,19 @@ func (u *uses) waits() bool {
 	return timer
 }
 
-func collect(l *ledger) (*uses, *background) {
-	b := &background{log: slog.New(slog.DiscardHandler)}
-	return newUses(bounded(l), nil, b.log, b), b
+func collect(l *ledger) (*uses, *background.Group) {
+	b := &background.Group{Log: slog.New(slog.DiscardHandler)}
+	return newUses(bounded(l), nil, b.Log, b), b
 }
 
 func keyOf(n int) *loaded { return &loaded{key: Key{ID: fmt.Sprintf("key %d", n)}} }
 
 func address(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}) }
 
-func end(t *testing.T, u *uses, b *background) {
+func end(t *testing.T, u *uses, b *background.Group) {
 	t.Helper()
 	require.NoError(t, u.end(t.Context()))
-	require.NoError(t, b.close(t.Context()))
+	require.NoError(t, b.Close(t.Context()))
 	timer, open, failed := u.state()
 	require.False(t, timer)
 	require.Zero(t, open)
@@ -425,7 +427,7 @@ func TestUsesAreBounded(t *testing.T) {
 		require.Equal(t, dropped+2*(room-1), u.dropped.Load(), "a failing Activity fills no more memory than that")
 		require.Error(t, u.end(t.Context()))
 		require.Equal(t, uint64(keys+1+3*(room-1)), uint64(l.sum().Allowed)+u.dropped.Load()-1)
-		require.NoError(t, b.close(t.Context()))
+		require.NoError(t, b.Close(t.Context()))
 		require.Empty(t, u.failed)
 	})
 }
@@ -447,7 +449,7 @@ func TestFlushIsBounded(t *testing.T) {
 		require.ErrorIs(t, u.end(t.Context()), context.DeadlineExceeded)
 		require.Equal(t, 2*manageTimeout, time.Since(start), "the one that hung, and the last")
 		require.Equal(t, uint64(2), u.dropped.Load())
-		require.NoError(t, b.close(t.Context()))
+		require.NoError(t, b.Close(t.Context()))
 	})
 }
 
@@ -474,8 +476,8 @@ func TestUsesFollowTheClock(t *testing.T) {
 	t.Parallel()
 	l := new(ledger)
 	now := time.Date(2031, 12, 31, 23, 59, 59, 123_456_789, time.UTC)
-	b := &background{log: slog.New(slog.DiscardHandler)}
-	u := newUses(l, func() time.Time { return now }, b.log, b)
+	b := &background.Group{Log: slog.New(slog.DiscardHandler)}
+	u := newUses(l, func() time.Time { return now }, b.Log, b)
 	u.record(keyOf(1), 0, address(1), Allowed)
 	now = now.Add(time.Second)
 	u.record(keyOf(1), u.now(), address(1), Allowed)
@@ -490,8 +492,8 @@ func TestUsesFollowTheClock(t *testing.T) {
 // Nobody to record, nothing to collect.
 func TestNoActivityNoUses(t *testing.T) {
 	t.Parallel()
-	b := &background{log: slog.New(slog.DiscardHandler)}
-	u := newUses(nil, nil, b.log, b)
+	b := &background.Group{Log: slog.New(slog.DiscardHandler)}
+	u := newUses(nil, nil, b.Log, b)
 	u.record(keyOf(1), 0, address(1), Allowed)
 	require.Empty(t, u.open)
 	require.False(t, u.waits())

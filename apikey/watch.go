@@ -47,7 +47,7 @@ func (m *Manager) Watch(ctx context.Context) error {
 	if m.watch.running {
 		return errors.New("apikey: watch: the feed is watched already")
 	}
-	m.watch.running = m.background.serve(ctx, func(ctx context.Context) {
+	m.watch.running = m.background.Serve(ctx, func(ctx context.Context) {
 		m.follow(ctx)
 		m.watch.mu.Lock()
 		defer m.watch.mu.Unlock()
