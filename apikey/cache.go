@@ -16,10 +16,10 @@ const (
 	maxSharedSets = 4096
 )
 
-func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], error) {
-	o, err := cache.Configure(cmp.Or(cfg.CacheTTL, defaultTTL), cfg.CacheSize, cfg.MaxLoads)
-	if err != nil {
-		return nil, err
+func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], []error) {
+	o, faults := cache.Configure(cmp.Or(cfg.CacheTTL, defaultTTL), cfg.CacheSize, cfg.MaxLoads)
+	if faults != nil {
+		return nil, faults
 	}
 	o.Start, o.Base, o.Log = m.background.Start, m.uses.base, m.log
 	return cache.New[loaded](o), nil

@@ -127,9 +127,11 @@ type Manager struct {
 // New returns a Manager, or everything that is wrong with the configuration.
 func New(store Store, cfg Config) (*Manager, error) {
 	var faults []error
-	fault := func(err error) {
-		if err != nil {
-			faults = append(faults, fmt.Errorf("apikey: %w", err))
+	fault := func(found ...error) {
+		for _, err := range found {
+			if err != nil {
+				faults = append(faults, fmt.Errorf("apikey: %w", err))
+			}
 		}
 	}
 	if isNil(store) {
@@ -193,8 +195,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 	for _, shape := range shapes {
 		m.longest = max(m.longest, len(shape.Prefix)+shape.Length)
 	}
-	m.cache, err = newCache(cfg, m)
-	fault(err)
+	var odd []error
+	m.cache, odd = newCache(cfg, m)
+	fault(odd...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}

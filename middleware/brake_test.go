@@ -15,6 +15,7 @@ import (
 	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/internal/credential"
 	"github.com/latchwork/latchwork/middleware"
+	"github.com/latchwork/latchwork/oauth"
 	"github.com/latchwork/latchwork/scope"
 )
 
@@ -139,6 +140,36 @@ func TestBrakeLetsThroughCachedKeys(t *testing.T) {
 		time.Sleep(time.Minute) // longer than anything is cached; there is room again
 		a.exhaust("192.0.2.1")
 		requireRejected(t, a.from("192.0.2.1", cached), 429, "too_many_requests")
+	})
+}
+
+// So does a token that the Server has in its cache, if it has one.
+func TestBrakeLetsThroughCachedTokens(t *testing.T) {
+	braked(t, func(t *testing.T, a *agency) {
+		server, err := oauth.New(a.store, oauth.StaticClients{}, oauth.Config{
+			Issuer: "https://billing.example", Prefix: "paym", CacheTTL: 5 * time.Second,
+		})
+		require.NoError(t, err)
+		guard, err := middleware.New(middleware.Config{Credentials: []middleware.Authenticator{middleware.Tokens(server)}, FailureBurst: 20})
+		require.NoError(t, err)
+		from := func(addr, token string) answer {
+			r := request(http.MethodGet, "/", "Bearer "+token)
+			r.RemoteAddr = addr
+			return send(guard.RequireScope("profile"), r)
+		}
+		cached, uncached := a.user("profile"), a.user("profile")
+		requirePass(t, from("192.0.2.2:1", cached))
+		for range 20 {
+			requireRejected(t, from("192.0.2.1:1", a.format.Generate()), 401, "invalid_token")
+		}
+		lookups := a.store.lookups.Load()
+		requirePass(t, from("192.0.2.1:1", cached))
+		requireRejected(t, from("192.0.2.1:1", uncached), 429, "too_many_requests")
+		requireRejected(t, from("192.0.2.1:1", "paym_at_x"), 429, "too_many_requests")
+		require.Equal(t, lookups, a.store.lookups.Load())
+		_, err = server.RevokeSubject(t.Context(), "u1")
+		require.NoError(t, err)
+		requireRejected(t, from("192.0.2.2:1", cached), 401, "invalid_token")
 	})
 }
 

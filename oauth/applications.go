@@ -114,7 +114,8 @@ func (s *Server) revokeUser(ctx context.Context, subject, clientID string) (int,
 	// What waits for an answer goes first: see Server.stands.
 	now := s.now()
 	revoke := func(kind SubjectKind) (int, error) {
-		return s.store.RevokeGrants(ctx, Filter{Subject: Subject{Kind: kind, ID: subject}, ClientID: clientID}, now)
+		whose := Subject{Kind: kind, ID: subject}
+		return s.revokeGrants(ctx, Filter{Subject: whose, ClientID: clientID}, whose, now)
 	}
 	_, pending := revoke(SubjectPending)
 	n, err := revoke(SubjectUser)

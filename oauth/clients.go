@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,6 +36,9 @@ type Clients struct {
 	registry ClientRegistry
 	grants   Store
 	cfg      ClientsConfig
+
+	mu     sync.Mutex
+	caches []*tokenCache // of the Servers that hear what is revoked
 }
 
 // NewClients returns Clients that keeps them in a registry, and revokes in a
@@ -53,7 +57,7 @@ func NewClients(registry ClientRegistry, grants Store, cfg ClientsConfig) (*Clie
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Clients{registry, grants, cfg}, nil
+	return &Clients{registry: registry, grants: grants, cfg: cfg}, nil
 }
 
 // now is the present as a registry may see it.
@@ -201,11 +205,24 @@ func (m *Clients) Delete(ctx context.Context, id string) error {
 	return err
 }
 
+// tell has a cache told what is revoked.
+func (m *Clients) tell(c *tokenCache) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.caches = append(m.caches, c)
+}
+
 func (m *Clients) revoke(ctx context.Context, id string) (int, error) {
 	if id == "" {
 		return 0, nil
 	}
-	n, err := m.grants.RevokeGrants(ctx, Filter{ClientID: id}, m.now())
+	now := m.now()
+	n, err := m.grants.RevokeGrants(ctx, Filter{ClientID: id}, now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.caches {
+		c.revoked(Filter{ClientID: id}, Subject{}, now, err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("oauth: revoke: %w", err)
 	}

@@ -137,7 +137,7 @@ func (s *Server) redeem(ctx context.Context, r redeeming) (tokenResponse, *Error
 // of two who have both the code and its verifier is a thief, and the grant is
 // revoked, RFC 9700 section 4.5. Whoever has the code alone changes nothing.
 func (s *Server) codeReused(ctx context.Context, r redeeming) *Error {
-	if err := s.revokeGrant(ctx, r.grant.ID, r.now); err != nil {
+	if err := s.revokeGrant(ctx, r.grant.ID, r.grant.Subject, r.now); err != nil {
 		return unavailable(err)
 	}
 	s.announce(Event{Kind: EventCodeReuse, ClientID: r.client.ID, Subject: r.grant.Subject, GrantID: r.grant.ID})

@@ -51,6 +51,8 @@ func TestNewNamesEveryFault(t *testing.T) {
 		refuse(store, clients, good(change), "lifetime")
 	}
 	refuse(store, clients, good(func(c *oauth.Config) { c.ReplayWindow = time.Minute + 1 }), "ReplayWindow")
+	refuse(store, clients, good(func(c *oauth.Config) { c.CacheTTL = -time.Second }), "cache TTL -1s is negative")
+	refuse(store, clients, good(func(c *oauth.Config) { c.CacheTTL, c.CacheSize, c.MaxLoads = 25*time.Hour, -1, -1 }), "cache TTL 25h", "cache size", "loads")
 	h := newHouse(t)
 	refuse(store, clients, good(func(c *oauth.Config) { c.LegacyPasswordGrant, c.Users = true, &h.people }), "LegacyPasswordGrant")
 	refuse(store, clients, good(func(c *oauth.Config) { c.LegacyPasswordGrant, c.Passwords = true, cheap() }), "LegacyPasswordGrant")
@@ -101,8 +103,11 @@ func TestZeroServerRefuses(t *testing.T) {
 	require.ErrorIs(t, err, oauth.ErrInvalid)
 	_, err = server.Verify(t.Context(), "")
 	require.ErrorIs(t, err, oauth.ErrInvalid)
+	_, err = server.VerifyCached(a.access())
+	require.ErrorIs(t, err, oauth.ErrNotCached)
 	_, err = server.RevokeSubject(t.Context(), "u1")
 	require.ErrorContains(t, err, "New")
+	require.NoError(t, server.Close(t.Context()))
 }
 
 // The zero Client, and one that a host described with too little, may nothing.

@@ -200,7 +200,7 @@ func (s *Server) grantCode(ctx context.Context, subject string, a authorization,
 	}
 	stands, err := s.stands(ctx, a.basis)
 	if err != nil || !stands {
-		err = errors.Join(err, s.revokeGrant(ctx, g.ID, g.CreatedAt))
+		err = errors.Join(err, s.revokeGrant(ctx, g.ID, g.Subject, g.CreatedAt))
 	}
 	switch {
 	case err != nil:

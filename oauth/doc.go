@@ -50,6 +50,16 @@
 // no access to anything. [Server.Applications] shows users what they have let in,
 // and [Server.RevokeApplication] takes it back.
 //
+// # How fresh a verified token is
+//
+// [Server.Verify] reads the store every time, so that a revocation is in effect
+// at once, whoever made it. With Config.CacheTTL it remembers what it read, for
+// that long at most, from the start of the read on, and judges expiry on every
+// call. What is revoked through this Server is dead when the call returns; what
+// another one revokes, after Config.CacheTTL. A store that does not answer is
+// never remembered, and one that answers with what was before a revocation made
+// here is not believed for twice that time.
+//
 // # In operation
 //
 // What has expired stays in the store until the host deletes it. Nothing does so

@@ -29,6 +29,12 @@ var (
 
 	// ErrRevoked: the grant was revoked. That is final.
 	ErrRevoked = errors.New("oauth: revoked")
+
+	// ErrNotCached: only the store can tell.
+	ErrNotCached = errors.New("oauth: not cached")
+
+	// ErrBusy: too many others wait for the store. Nothing is known.
+	ErrBusy = errors.New("oauth: busy")
 )
 
 // isAnswer reports whether an error of a Spend says that the credential cannot

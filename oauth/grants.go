@@ -51,7 +51,7 @@ func (s *Server) exchange(ctx context.Context, a attempt, granted scope.Set) (to
 	}
 	stands, err := s.loginStands(ctx, user, a.name, a.password)
 	if err == nil && !stands {
-		err = s.revokeGrant(ctx, answer.grantID, s.now())
+		err = s.revokeGrant(ctx, answer.grantID, subject, s.now())
 	}
 	switch {
 	case err != nil:

@@ -82,13 +82,21 @@ func (s *Server) create(ctx context.Context, g Grant, first ...Credential) error
 }
 
 // revokeGrant revokes one grant, whether or not the client still waits for that.
-func (s *Server) revokeGrant(ctx context.Context, id string, at time.Time) error {
+func (s *Server) revokeGrant(ctx context.Context, id string, subject Subject, at time.Time) error {
 	ctx, cancel := settling(ctx)
 	defer cancel()
-	if _, err := s.store.RevokeGrants(ctx, Filter{GrantID: id}, at); err != nil {
+	if _, err := s.revokeGrants(ctx, Filter{GrantID: id}, subject, at); err != nil {
 		return fmt.Errorf("oauth: revoke: %w", err)
 	}
 	return nil
+}
+
+// revokeGrants is RevokeGrants of the store, for grants of one subject. It is in
+// effect here when the call returns.
+func (s *Server) revokeGrants(ctx context.Context, f Filter, subject Subject, at time.Time) (int, error) {
+	n, err := s.store.RevokeGrants(ctx, f, at)
+	s.cache.revoked(f, subject, at, err)
+	return n, err
 }
 
 // spend is Spend of the store. If its answer is lost, the same attempt asks

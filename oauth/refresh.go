@@ -139,7 +139,7 @@ func (s *Server) replay(ctx context.Context, r refreshing, attempt Attempt, at t
 			return complete(answer, access, r.now), nil
 		}
 	}
-	if err := s.revokeGrant(ctx, r.grant.ID, r.now); err != nil {
+	if err := s.revokeGrant(ctx, r.grant.ID, r.grant.Subject, r.now); err != nil {
 		return tokenResponse{}, unavailable(err)
 	}
 	s.announce(Event{Kind: EventRefreshReuse, ClientID: r.client.ID, Subject: r.grant.Subject, GrantID: r.grant.ID})

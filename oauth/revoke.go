@@ -35,6 +35,7 @@ func (s *Server) revoke(ctx context.Context, c Client, f form) *Error {
 	case held.ClientID != c.ID:
 		return invalidGrant(ErrInvalid)
 	case !g.RevokedAt.IsZero():
+		s.cache.revoked(Filter{GrantID: g.ID}, g.Subject, g.RevokedAt, nil) // somewhere, and here it counts as well
 		return nil
 	}
 	ctx, cancel, err := s.settled(ctx)
@@ -43,9 +44,10 @@ func (s *Server) revoke(ctx context.Context, c Client, f form) *Error {
 	}
 	defer cancel()
 	if held.Kind == KindRefresh {
-		err = s.revokeGrant(ctx, g.ID, s.now())
+		err = s.revokeGrant(ctx, g.ID, g.Subject, s.now())
 	} else {
 		_, err = s.spend(ctx, Spend{Hash: held.Hash, ClientID: c.ID, At: s.now(), Attempt: newAttempt()})
+		s.cache.spent(held.Hash, g.Subject, err)
 	}
 	if err != nil && !isAnswer(err) {
 		return unavailable(err)

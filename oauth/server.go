@@ -123,6 +123,22 @@ type Config struct {
 	// proxy is the same for everybody.
 	ClientAddr func(*http.Request) (netip.Addr, error)
 
+	// CacheTTL is how long Verify may go by what was read of an access token,
+	// from the start of the read that found it. What is revoked through this
+	// Server is in effect when the call returns, and so is what Clients
+	// revoke, if New was given them as they are; what somebody else revokes on
+	// the same store, no later than that. Zero: every call reads the store, and every
+	// revocation is in effect at once. At most 24 hours. Tokens in use are read
+	// again in the background, which Close ends.
+	CacheTTL time.Duration
+
+	// CacheSize is how many access tokens are kept at most. Zero: 100,000.
+	CacheSize int
+
+	// MaxLoads is how many reads of the store there may be under way for
+	// CacheTTL; past that, Verify answers ErrBusy. Zero: 64.
+	MaxLoads int
+
 	// Limits say how many guesses may fail, at passwords and at the secrets of
 	// clients. They are always on, and of each Server its own.
 	Limits Limits
@@ -172,6 +188,7 @@ type Server struct {
 	labels  map[string]scope.Permission // of scopes
 	guesses *guesses                    // nil without limits, like secrets
 	secrets *secrets
+	cache   *tokenCache // nil without one
 }
 
 var errNotNew = errors.New("oauth: a Server that New did not make")
@@ -179,9 +196,11 @@ var errNotNew = errors.New("oauth: a Server that New did not make")
 // New returns a Server, or everything that is wrong with the configuration.
 func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	var faults []error
-	fault := func(err error) {
-		if err != nil {
-			faults = append(faults, fmt.Errorf("oauth: %w", err))
+	fault := func(found ...error) {
+		for _, err := range found {
+			if err != nil {
+				faults = append(faults, fmt.Errorf("oauth: %w", err))
+			}
 		}
 	}
 	if isNil(store) {
@@ -204,9 +223,7 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	if (cfg.Users != nil && isNil(cfg.Users)) || (cfg.Passwords != nil && isNil(cfg.Passwords)) {
 		fault(errors.New("Users or Passwords is a nil pointer"))
 	}
-	for _, err := range s.configure(&cfg) {
-		fault(err)
-	}
+	fault(s.configure(&cfg)...)
 	cfg.AccessLifetime = or(cfg.AccessLifetime, 15*time.Minute)
 	cfg.RefreshIdle = or(cfg.RefreshIdle, 14*24*time.Hour)
 	cfg.RefreshAbsolute = or(cfg.RefreshAbsolute, 90*24*time.Hour)
@@ -217,11 +234,14 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	if cfg.ReplayWindow > time.Minute {
 		fault(fmt.Errorf("ReplayWindow %v is longer than a minute", cfg.ReplayWindow))
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	var odd []error
+	s.cache, odd = newTokenCache(store, cfg)
+	fault(odd...)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	cfg.Limits = cfg.Limits.complete()
 	fault(cfg.Limits.validate())
@@ -230,6 +250,9 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	s.cfg = cfg
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
+	}
+	if known, ok := clients.(*Clients); ok && s.cache != nil {
+		known.tell(s.cache)
 	}
 	if !cfg.InsecureUnlimitedGuesses {
 		s.secrets = newSecrets(cfg.Limits.ClientSecret)

@@ -30,19 +30,43 @@ func (s *Server) Recognize(presented string) bool { return s.access.Recognize(pr
 // Samples returns a text that Recognize accepts. It is no token.
 func (s *Server) Samples() []string { return []string{s.access.Encode([32]byte{})} }
 
+// VerifyCached is Verify without I/O: ErrNotCached when only the store can
+// tell, which is the moment to look at a throttle, and always without
+// Config.CacheTTL.
+func (s *Server) VerifyCached(presented string) (t Token, err error) {
+	if s.cache == nil {
+		return t, ErrNotCached
+	}
+	_, err = s.cache.known(presented, s.access, &t)
+	return t, err
+}
+
 // Verify returns whom an access token speaks for, and for what. ErrInvalid,
-// ErrRevoked, ErrExpired: it may not be used. Any other error means that
-// nothing is known. Scopes are for the caller to check.
+// ErrRevoked, ErrExpired: it may not be used. ErrBusy: too many others wait for
+// the store. Any other error, too, means that nothing is known. Scopes are for
+// the caller to check.
 func (s *Server) Verify(ctx context.Context, presented string) (t Token, err error) {
-	if s.memory != nil {
+	switch {
+	case s.cache != nil:
+		err = s.verifyCached(ctx, presented, &t)
+	case s.memory != nil:
 		err = s.verifyInMemory(ctx, presented, &t)
-	} else {
+	default:
 		err = s.verifyStored(ctx, presented, &t)
 	}
 	if errors.Is(err, ErrNotFound) {
 		err = ErrInvalid
 	}
 	return t, err
+}
+
+// verifyCached fills in t from the cache, or from the store.
+func (s *Server) verifyCached(ctx context.Context, presented string, t *Token) error {
+	key, err := s.cache.known(presented, s.access, t)
+	if errors.Is(err, ErrNotCached) {
+		err = s.cache.load(ctx, key, Hash(credential.Sum(presented)), t)
+	}
+	return err
 }
 
 // verifyStored fills in t from the store. The checksum may spare it that.
@@ -78,21 +102,48 @@ func (s *Server) verifyInMemory(ctx context.Context, presented string, t *Token)
 
 // fill sets what an access token says, if it may be used.
 func (t *Token) fill(c *Credential, g *Grant, h Hash, spent, revoked bool, now time.Time) error {
-	switch {
-	case !belong(c, g, h):
+	if !belong(c, g, h) {
 		return errAnother
-	case revoked:
-		return ErrRevoked
-	case !now.Before(g.ExpiresAt):
-		return ErrExpired
-	case c.Kind != KindAccess || spent:
-		return ErrInvalid
-	case !now.Before(c.ExpiresAt):
-		return ErrExpired
 	}
+	st := standingOf(c, g, spent, revoked)
+	if err := st.judge(now); err != nil {
+		return err
+	}
+	t.set(c, g)
+	return nil
+}
+
+// set sets what an access token says, whatever its state.
+func (t *Token) set(c *Credential, g *Grant) {
 	t.ID, t.Subject, t.ClientID, t.GrantID = c.ID, g.Subject, c.ClientID, g.ID
 	t.Scope, t.Resources, t.IssuedAt, t.ExpiresAt = c.Scope, c.Resources, c.CreatedAt, c.ExpiresAt
-	return nil
+}
+
+// A standing is by what an access token is judged.
+type standing struct {
+	revoked         bool // its grant
+	unusable        bool // spent, or no access token at all
+	grantEnds, ends time.Time
+}
+
+func standingOf(c *Credential, g *Grant, spent, revoked bool) standing {
+	return standing{revoked: revoked, unusable: spent || c.Kind != KindAccess, grantEnds: g.ExpiresAt, ends: c.ExpiresAt}
+}
+
+// judge says why the token may not be used.
+func (s *standing) judge(now time.Time) error {
+	switch {
+	case s.revoked:
+		return ErrRevoked
+	case !now.Before(s.grantEnds):
+		return ErrExpired
+	case s.unusable:
+		return ErrInvalid
+	case !now.Before(s.ends):
+		return ErrExpired
+	default:
+		return nil
+	}
 }
 
 // lookup asks the store for what was presented, and does not believe it

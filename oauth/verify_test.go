@@ -129,10 +129,13 @@ func TestEvents(t *testing.T) {
 	requireError(t, silent.as("first", byLogin), 503, "temporarily_unavailable")
 }
 
-// A Server that looks at its own MemoryStore says what it says of any other.
+// A Server that looks at its own MemoryStore says what it says of any other, and
+// so does one with a cache. What it returns is the caller's to spoil.
 func TestVerifyInMemory(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
+	remembering := newHouse(t)
+	remembering.on(h.memory, cached, func(c *oauth.Config) { c.Now = h.clock.now })
 	direct, err := oauth.New(h.memory, &h.clients, oauth.Config{Issuer: issuer, Prefix: "paym", Now: h.clock.now})
 	require.NoError(t, err)
 	now := h.clock.now().UTC().Truncate(time.Microsecond)
@@ -170,7 +173,9 @@ func TestVerifyInMemory(t *testing.T) {
 		"of another prefix":    {"paym_rt" + good[7:], oauth.ErrInvalid},
 		"and something behind": {good + "0", oauth.ErrInvalid},
 	} {
-		for which, server := range map[string]*oauth.Server{"direct": direct, "through a wrapper": h.server} {
+		for which, server := range map[string]*oauth.Server{
+			"direct": direct, "through a wrapper": h.server, "cached": remembering.server, "from the cache": remembering.server,
+		} {
 			got, err := server.Verify(t.Context(), c.token)
 			switch {
 			case c.err == nil:
@@ -209,12 +214,16 @@ func TestVerifyInMemory(t *testing.T) {
 var errUnknown = errors.New("an error of the store's")
 
 // bare is a Server without anything that listens or counts.
-func bare(t testing.TB) (server *oauth.Server, client string) {
+func bare(t testing.TB, change ...func(*oauth.Config)) (server *oauth.Server, client string) {
 	secret, stored := oauth.NewClientSecret()
+	cfg := oauth.Config{Issuer: issuer, Prefix: "paym"}
+	for _, c := range change {
+		c(&cfg)
+	}
 	server, err := oauth.New(oauth.NewMemoryStore(), oauth.StaticClients{{
 		ID: "machine", Secrets: []oauth.ClientSecret{stored}, Scopes: set("profile"),
 		Grants: []oauth.GrantType{oauth.GrantClientCredentials},
-	}}, oauth.Config{Issuer: issuer, Prefix: "paym"})
+	}}, cfg)
 	require.NoError(t, err)
 	return server, basic("machine", secret.Reveal())
 }

@@ -146,6 +146,15 @@ func (c *Cache[V]) Missed(key Key) bool {
 // known to have it: nothing older is used or accepted any more.
 func (c *Cache[V]) Wrote(id string, version int64) { c.note(id, version, true) }
 
+// Written returns the greatest version that Wrote noted lately, which is within
+// twice the TTL, or zero. What a Read finds may have more than the one ID of its
+// Entry: about the rest it asks here.
+func (c *Cache[V]) Written(id string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.notes.at(id, c.Now()).written
+}
+
 // Heard notes that somebody says so: nothing older is used any more, and reads
 // that began before are not accepted.
 func (c *Cache[V]) Heard(id string, version int64) { c.note(id, version, false) }

@@ -246,3 +246,20 @@ func TestNobodyJoinsWhatIsSettled(t *testing.T) {
 		})
 	}
 }
+
+// What was written here is known for twice the TTL, under any id.
+func TestWritten(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld()
+		require.Zero(t, w.Written("x"))
+		w.Wrote("x", 7)
+		w.Heard("x", 9)
+		w.Doubt("y")
+		for range 2 {
+			require.Equal(t, int64(7), w.Written("x"))
+			require.Zero(t, w.Written("y"))
+			time.Sleep(2*w.o.TTL - time.Nanosecond)
+		}
+		require.Zero(t, w.Written("x"))
+	})
+}

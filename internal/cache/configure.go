@@ -2,7 +2,6 @@ package cache
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -20,10 +19,8 @@ const (
 
 // Configure returns the Options that follow from what a host says, without
 // those that only the owner of the Cache can know: Start, Base and Log. A zero
-// size or number of loads is the default. The error names everything that is
-// wrong.
-func Configure(ttl time.Duration, size, loads int) (Options, error) {
-	var faults []error
+// size or number of loads is the default. The faults are everything that is wrong.
+func Configure(ttl time.Duration, size, loads int) (o Options, faults []error) {
 	if ttl > maxTTL {
 		faults = append(faults, fmt.Errorf("cache TTL %v: at most %v", ttl, maxTTL))
 	}
@@ -35,5 +32,5 @@ func Configure(ttl time.Duration, size, loads int) (Options, error) {
 	}
 	return Options{
 		TTL: ttl, MissTTL: missTTL, Size: cmp.Or(size, defaultSize), Loads: cmp.Or(loads, defaultLoads), Timeout: Timeout,
-	}, errors.Join(faults...)
+	}, faults
 }
