@@ -44,12 +44,23 @@ func (l *loaded) compile(k Key, deadline time.Time) {
 	l.key, l.deadline, l.dated = k, deadline, !deadline.IsZero() || !k.ExpiresAt.IsZero()
 	if k.AllowedIPs != nil {
 		l.bound, l.allowed = true, *k.AllowedIPs
+		l.key.AllowedIPs = &l.allowed
 	}
 	switch {
 	case !k.RevokedAt.IsZero():
 		l.denied = ErrRevoked
 	case !k.Enabled:
 		l.denied = ErrDisabled
+	}
+}
+
+// join puts the texts of the key behind one another, so that a cache of many
+// keys is a few objects for each: the garbage collector goes through them all.
+func (k *Key) join() {
+	all := k.ID + k.Name + k.Owner + k.Hint + k.CreatedBy + k.RevokedReason
+	for _, text := range []*string{&k.ID, &k.Name, &k.Owner, &k.Hint, &k.CreatedBy, &k.RevokedReason} {
+		n := len(*text)
+		*text, all = all[:n], all[n:]
 	}
 }
 

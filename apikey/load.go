@@ -45,6 +45,7 @@ func (m *Manager) reader(sum Hash) cache.Read[loaded] {
 		if i := slices.Index(m.types, r.Key.Type); i >= 0 {
 			r.Key.Type = m.types[i] // one text for all keys
 		}
+		r.Key.join()
 		e := &cache.Entry[loaded]{ID: r.Key.ID, Version: r.Key.Version}
 		e.Value.compile(r.Key, secret.Deadline)
 		valid := e.Value.judge(m.clock()) == nil

@@ -105,8 +105,8 @@ type binding struct {
 
 	caller    caller
 	outermost *binding  // the first one that the Guard made for this request; nil: not bound yet
-	settling  bool      // whether the end of the request is awaited already; only of the outermost
 	refused   refused   // what came of it further in; only of the outermost
+	settling  bool      // whether the end of the request is awaited already; only of the outermost
 	admitted  bool      // by a requirement, and not merely authenticated
 	includes  *[]string // that RequireIncludes let through; nil: none
 

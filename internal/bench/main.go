@@ -22,7 +22,6 @@ func main() {
 	only := flag.String("only", "", "measure the cases whose name contains this")
 	samples := flag.Int("samples", 25, "samples of each side")
 	sample := flag.Duration("sample", 4*time.Millisecond, "how long a sample takes")
-	pending := flag.Bool("pending", false, "fail for the promises that are not kept yet, too")
 	serve := flag.String("serve", "", "serve this chain to the process that has started this one")
 	flag.Parse()
 	if *serve != "" {
@@ -36,25 +35,17 @@ func main() {
 	o := ratio.Options{Samples: *samples, Sample: *sample}
 	cases := slices.DeleteFunc(promises(), func(c ratio.Case) bool { return !strings.Contains(c.Name, *only) })
 	kept := ratio.Report(os.Stdout, cases, o)
-	figures := slices.DeleteFunc(slices.Concat(issueFigures(o), memoryFigures()), func(f ratio.Figure) bool { return !strings.Contains(f.Name, *only) })
-	kept = ratio.ReportFigures(os.Stdout, figures) && kept
-
-	fmt.Println("\nnot kept yet:")
-	cases = slices.DeleteFunc(pendingCases(), func(c ratio.Case) bool { return !strings.Contains(c.Name, *only) })
-	figures = slices.DeleteFunc(pendingFigures(), func(f ratio.Figure) bool { return !strings.Contains(f.Name, *only) })
-	keptPending := ratio.Report(os.Stdout, cases, o)
-	keptPending = ratio.ReportFigures(os.Stdout, figures) && keptPending
-	if !kept || (*pending && !keptPending) {
+	figures := slices.DeleteFunc(figures(o), func(f ratio.Figure) bool { return !strings.Contains(f.Name, *only) })
+	if kept = ratio.ReportFigures(os.Stdout, figures) && kept; !kept {
 		os.Exit(1)
 	}
 }
 
 func promises() []ratio.Case {
-	return slices.Concat(scopeCases(), ipfilterCases(), apikeyCases(), guardCases(), tokenCases(), throttleCases(), verifyCases())
+	return slices.Concat(scopeCases(), ipfilterCases(), apikeyCases(), guardCases(), tokenCases(), throttleCases(), verifyCases(),
+		chainCases(), scalingCases())
 }
 
-// pendingCases and pendingFigures are what the Guard will keep, and what only a
-// machine without other work can tell.
-func pendingCases() []ratio.Case { return slices.Concat(chainCases(), scalingCases()) }
-
-func pendingFigures() []ratio.Figure { return loopbackFigures() }
+func figures(o ratio.Options) []ratio.Figure {
+	return slices.Concat(issueFigures(o), memoryFigures(), loopbackFigures())
+}

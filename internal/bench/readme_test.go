@@ -35,6 +35,7 @@ func TestREADME(t *testing.T) {
 		"the same, for any other address":                                                     "ipfilter/ random far",
 		"8 to 100,000 prefixes that share their first 8 (IPv4) or 32 (IPv6) bits":             "ipfilter/ shared",
 		"verifying a cached key, 1,000 or 1,000,000 of them":                                  "verify/ keys",
+		"a request through a `Guard`: key, address, permission, `Principal` bound":            "guard/",
 		"verifying an access token":                                                           "oauth/verify !cached",
 		"the same, cached by `Config.CacheTTL`":                                               "oauth/verify cached",
 		"hashing a presented key":                                                             "apikey/hash",
@@ -62,18 +63,27 @@ func TestREADME(t *testing.T) {
 		require.Positive(t, about, "nothing is measured for %q", what)
 	}
 	require.Empty(t, rows, "rows that are not in the README")
+	for _, f := range loopbackFigures() {
+		require.True(t, f.Limit == 0 || strings.Contains(section, fmt.Sprintf("at most %.1f times the CPU time", f.Limit)), f.Name)
+	}
 	for _, f := range issueFigures(ratio.Options{}) {
 		_, what, _ := strings.Cut(f.Name, "/")
 		require.Contains(t, strings.ReplaceAll(section, "\n", " "), fmt.Sprintf("%s at most %.0f times", what, f.Limit))
 	}
+	plain := strings.ReplaceAll(section, "\n", " ")
 	for _, c := range allPromises() {
 		switch {
+		case strings.HasPrefix(c.Name, "two cores/"):
+			require.True(t, c.Limit == 0 || strings.Contains(plain, fmt.Sprintf("%.1f times as many", 1/c.Limit)), c.Name)
+		case strings.HasPrefix(c.Name, "guard/"):
+			require.Equal(t, promised[c.Name], fmt.Sprintf("%.1f", c.Limit), c.Name)
+			require.InEpsilon(t, 2.0, c.MaxAllocs, 0, c.Name)
 		case c.Limit > 0:
 			require.Equal(t, promised[c.Name], fmt.Sprintf("%.1f", c.Limit), c.Name)
 			require.Zero(t, c.MaxAllocs, "%s: none of these allocates", c.Name)
 		case c.MaxAllocs > 0:
 			require.InEpsilon(t, 2.0, c.MaxAllocs, 0, c.Name)
-			require.Contains(t, section, "costs two\nallocations at most")
+			require.Contains(t, plain, "costs two allocations at most")
 		}
 	}
 }
