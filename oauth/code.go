@@ -104,7 +104,7 @@ func (c Client) redirectedTo(requested, presented string) bool {
 // redeem spends the code for the first tokens of its grant.
 func (s *Server) redeem(ctx context.Context, r redeeming) (tokenResponse, *Error) {
 	attempt := newAttempt()
-	answer := s.successors(r.code, attempt)
+	answer := s.successors(r.code, attempt, r.grant.ID)
 	granted := r.credential.Scope.Intersect(r.client.Scopes) // without what the client has lost since
 	access := s.accessCredential(r.client, r.grant, granted, answer.AccessToken, r.now)
 	issue := []Credential{access}

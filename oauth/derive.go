@@ -13,6 +13,25 @@ func derive(f credential.Format, token, label string, attempt Attempt) string {
 	return f.Encode(hmacSHA256(token, label, attempt))
 }
 
+// successors are the tokens that come of a token and the attempt that spent it.
+func (s *Server) successors(token string, attempt Attempt, grantID string) tokenResponse {
+	answer := tokenResponse{
+		AccessToken:  derive(s.access, token, "at", attempt),
+		RefreshToken: derive(s.refresh, token, "rt", attempt),
+	}
+	if s.cfg.RefreshEndsAccess {
+		answer.AccessToken = s.companion(answer.RefreshToken, grantID)
+	}
+	return answer
+}
+
+// companion is the access token that comes with a refresh token, of servers that
+// have to find the one by the other. The refresh token alone does not yield it:
+// it takes no secret of the client's.
+func (s *Server) companion(refreshToken, grantID string) string {
+	return derive(s.access, refreshToken, "at "+grantID, Attempt{})
+}
+
 // hmacSHA256 is HMAC-SHA-256, RFC 2104, of a label and an attempt. That of
 // crypto/hmac makes ten allocations, which was a third of what a refresh costs.
 func hmacSHA256(key, label string, attempt Attempt) [sha256.Size]byte {

@@ -22,3 +22,14 @@ func TestHMACIsThatOfTheStandardLibrary(t *testing.T) {
 		}
 	}
 }
+
+// An access token that comes with a refresh token takes more than that to find.
+func TestCompanionIsOfOneGrant(t *testing.T) {
+	t.Parallel()
+	s := new(Server)
+	require.NoError(t, s.formats("paym"))
+	token := s.refresh.Generate()
+	require.NotEqual(t, s.companion(token, "g1"), s.companion(token, "g2"))
+	require.NotEqual(t, s.companion(token, "g1"), s.companion(s.refresh.Generate(), "g1"))
+	require.True(t, s.access.Valid(s.companion(token, "g1")))
+}

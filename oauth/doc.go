@@ -33,7 +33,9 @@
 // it and from the attempt that spent it. A client that lost the answer presents
 // the old token again and gets the very same successor, within
 // Config.ReplayWindow and until the successor was used. Any other replay by the
-// client revokes the grant.
+// client revokes the grant. The access token that came with the old refresh token
+// lives to its own expiry, since it may be in use, unless
+// Config.RefreshEndsAccess ends it.
 //
 // # Codes
 //

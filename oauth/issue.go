@@ -49,12 +49,16 @@ func (s *Server) begin(ctx context.Context, c Client, subject Subject, granted s
 	}
 	g := s.newGrant(subject, c, granted, lifetime)
 	answer, now := tokenResponse{AccessToken: s.access.Generate(), grantID: g.ID}, g.CreatedAt
-	access := s.accessCredential(c, g, granted, answer.AccessToken, now)
-	first := []Credential{access}
+	first := make([]Credential, 1, 2)
 	if refreshable {
 		answer.RefreshToken = s.refresh.Generate()
+		if s.cfg.RefreshEndsAccess {
+			answer.AccessToken = s.companion(answer.RefreshToken, g.ID)
+		}
 		first = append(first, s.refreshCredential(c, g, answer.RefreshToken, now))
 	}
+	access := s.accessCredential(c, g, granted, answer.AccessToken, now)
+	first[0] = access
 	if err := s.create(ctx, g, first...); err != nil {
 		return tokenResponse{}, unavailable(err)
 	}

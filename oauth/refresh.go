@@ -89,7 +89,7 @@ func (s *Server) stillActive(ctx context.Context, subject Subject) *Error {
 // rotate spends the refresh token for an access token and its own successor.
 func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Error) {
 	attempt := newAttempt()
-	answer := s.successors(r.token, attempt)
+	answer := s.successors(r.token, attempt, r.grant.ID)
 	access := s.accessCredential(r.client, r.grant, r.granted, answer.AccessToken, r.now)
 	refresh := s.refreshCredential(r.client, r.grant, answer.RefreshToken, r.now)
 
@@ -98,6 +98,11 @@ func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Erro
 		return tokenResponse{}, unavailable(err)
 	}
 	defer cancel()
+	if s.cfg.RefreshEndsAccess {
+		if err := s.endAccess(ctx, r); err != nil {
+			return tokenResponse{}, unavailable(err)
+		}
+	}
 	spent, err := s.spend(ctx, Spend{
 		Hash: r.credential.Hash, ClientID: r.client.ID, At: r.now, Attempt: attempt,
 	}, access, refresh)
@@ -113,11 +118,17 @@ func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Erro
 	return complete(answer, access, r.now), nil
 }
 
-func (s *Server) successors(token string, attempt Attempt) tokenResponse {
-	return tokenResponse{
-		AccessToken:  derive(s.access, token, "at", attempt),
-		RefreshToken: derive(s.refresh, token, "rt", attempt),
+// endAccess spends the access token that came with the refresh token. That comes
+// first, so that none outlives a refresh whatever happens to this Server; if the
+// refresh fails then, it can be tried again.
+func (s *Server) endAccess(ctx context.Context, r refreshing) error {
+	h := Hash(credential.Sum(s.companion(r.token, r.grant.ID)))
+	_, err := s.spend(ctx, Spend{Hash: h, ClientID: r.client.ID, At: r.now, Attempt: newAttempt()})
+	s.cache.spent(h, r.grant.Subject, err)
+	if isAnswer(err) { // it is over, or was issued without RefreshEndsAccess
+		return nil
 	}
+	return err
 }
 
 // replay answers a refresh token that was spent already. Soon afterwards, and
@@ -125,7 +136,7 @@ func (s *Server) successors(token string, attempt Attempt) tokenResponse {
 // given again. Otherwise one of two who have the token is a thief, and the
 // grant is revoked.
 func (s *Server) replay(ctx context.Context, r refreshing, attempt Attempt, at time.Time) (tokenResponse, *Error) {
-	answer := s.successors(r.token, attempt)
+	answer := s.successors(r.token, attempt, r.grant.ID)
 	// Whoever was overtaken looked at the clock before the token was spent.
 	if s.cfg.ReplayWindow > 0 && r.now.Sub(at) < s.cfg.ReplayWindow {
 		access, refresh, err := s.issued(ctx, answer)

@@ -178,8 +178,8 @@ func TestReq096_NothingOutlivesItsGrant(t *testing.T) {
 	}
 }
 
-// Rotation is of the refresh token only; who wants the access tokens gone
-// revokes the grant.
+// Rotation is of the refresh token only, unless RefreshEndsAccess says more; who
+// wants the access tokens gone revokes the grant.
 func TestReq097_OldAccessTokenAfterRefresh(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

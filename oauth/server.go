@@ -117,6 +117,16 @@ type Config struct {
 	// negative: never. At most a minute.
 	ReplayWindow time.Duration
 
+	// RefreshEndsAccess lets a refresh end the access token that came with the
+	// refresh token, before there is a new one; that is one more write. False:
+	// it lives to its own expiry, which is a matter of minutes, and a client
+	// may use it in several places meanwhile.
+	//
+	// It reaches tokens that were issued with it by any Server on this store;
+	// within ReplayWindow of each other, all of them must have it or none. Such
+	// an access token follows from its refresh token and the ID of the grant.
+	RefreshEndsAccess bool
+
 	// ClientAddr says where a request came from, for the limits:
 	// ipfilter.Resolver.Addr for example. An error means that it cannot be
 	// told; the peer is limited then. Nil: the direct peer, which behind a
