@@ -71,6 +71,9 @@ func TestREADME(t *testing.T) {
 		require.Contains(t, strings.ReplaceAll(section, "\n", " "), fmt.Sprintf("%s at most %.0f times", what, f.Limit))
 	}
 	plain := strings.ReplaceAll(section, "\n", " ")
+	for _, f := range introspectFigures() {
+		require.Contains(t, plain, fmt.Sprintf("an introspection costs a server at most %.1f times", f.Limit))
+	}
 	for _, c := range allPromises() {
 		switch {
 		case strings.HasPrefix(c.Name, "two cores/"):

@@ -110,9 +110,8 @@ func (s *server) connect(connections int) error {
 	if err := json.Unmarshal(line, &hello); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	const request = "GET /users HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n"
-	for _, value := range hello.Authorization {
-		s.requests = append(s.requests, []byte(request+"Authorization: "+value+"\r\n\r\n"))
+	for _, request := range hello.Requests {
+		s.requests = append(s.requests, []byte(request))
 	}
 	for range connections {
 		connection, err := net.Dial("tcp", hello.Addr)

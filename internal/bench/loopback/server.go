@@ -12,13 +12,14 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 )
 
 // A Chain is a handler to be measured. New makes it in the server's process,
-// together with the Authorization headers to present, at least one, all of which
-// it lets through.
+// together with the requests to send, at least one, all of which it answers with
+// 200: see Gets and Posts.
 type Chain struct {
 	Name string
 	New  func() (http.Handler, []string)
@@ -26,8 +27,8 @@ type Chain struct {
 
 // A greeting is the first line that a server writes.
 type greeting struct {
-	Addr          string
-	Authorization []string
+	Addr     string
+	Requests []string
 }
 
 // Serve is the server's process: it serves the chain of this name until its
@@ -38,7 +39,7 @@ func Serve(chains []Chain, name string) error {
 	if i < 0 {
 		return fmt.Errorf("there is no chain %q", name)
 	}
-	handler, authorization := chains[i].New()
+	handler, requests := chains[i].New()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -46,7 +47,7 @@ func Serve(chains []Chain, name string) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	if err := json.NewEncoder(os.Stdout).Encode(greeting{listener.Addr().String(), authorization}); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(greeting{listener.Addr().String(), requests}); err != nil {
 		return err
 	}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -66,6 +67,27 @@ func Serve(chains []Chain, name string) error {
 	}
 	return nil
 }
+
+// Gets returns a request for each value of an Authorization header.
+func Gets(authorization []string) []string {
+	requests := make([]string, len(authorization))
+	for i, value := range authorization {
+		requests[i] = "GET /users HTTP/1.1\r\n" + headers + "Authorization: " + value + "\r\n\r\n"
+	}
+	return requests
+}
+
+// Posts returns a request for each form, all with the same Authorization header.
+func Posts(authorization string, forms []string) []string {
+	requests := make([]string, len(forms))
+	for i, form := range forms {
+		requests[i] = "POST /introspect HTTP/1.1\r\n" + headers + "Authorization: " + authorization +
+			"\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: " + strconv.Itoa(len(form)) + "\r\n\r\n" + form
+	}
+	return requests
+}
+
+const headers = "Host: localhost\r\nUser-Agent: bench\r\n"
 
 // cpu returns the CPU time that this process has used.
 func cpu() (time.Duration, error) {

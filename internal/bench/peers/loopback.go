@@ -16,12 +16,12 @@ import (
 func loopbackChains() []loopback.Chain {
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello\n") })
 	all := []loopback.Chain{{Name: "the handler alone", New: func() (http.Handler, []string) {
-		return hello, fixture.Bearer(fixture.Secrets(clientsOfEach))
+		return hello, loopback.Gets(fixture.Bearer(fixture.Secrets(clientsOfEach)))
 	}}}
 	for _, c := range chains() {
 		all = append(all, loopback.Chain{Name: c.name, New: func() (http.Handler, []string) {
 			handler, tokens := c.build(hello)
-			return handler, fixture.Bearer(tokens)
+			return handler, loopback.Gets(fixture.Bearer(tokens))
 		}})
 	}
 	return all
