@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -21,6 +22,18 @@ type Key struct {
 	ExpiresAt   time.Time           // zero: never
 	AllowedIPs  []netip.Prefix      // nil: anywhere
 	Permissions map[string]struct{} // no wildcards
+
+	Uses Uses
+}
+
+// Uses are how often something was used, and when last. The zero Uses is ready,
+// and safe for concurrent use.
+type Uses struct{ n, last int64 }
+
+// Add counts a use.
+func (u *Uses) Add() {
+	atomic.AddInt64(&u.n, 1)
+	atomic.StoreInt64(&u.last, time.Now().UnixNano())
 }
 
 // Keys finds keys by the SHA-256 of their secret. It is read concurrently and

@@ -21,9 +21,10 @@ const permission = "users.view"
 
 // A chain stands in front of a handler and does equal work in each case: who
 // presented the credential, whether from an address of a list, whether with a
-// permission, and the handler, which is one of net/http, finds all of that in
-// the context of its request. What a peer has not is done by hand, as the floor
-// does it.
+// permission, the handler, which is one of net/http, finds all of that in the
+// context of its request, and the use is counted. What a peer has not is done by
+// hand, as the floor does it, which itself does not count. Where a credential has
+// no record to count on, uses are counted all together.
 type chain struct {
 	name, brief string
 	yardstick   bool
@@ -125,13 +126,15 @@ func identified(keys floor.Keys, presented string, r *http.Request) (*http.Reque
 	return floor.Bind(r, floor.Principal{Key: key, Addr: peer.Addr().Unmap()}), true
 }
 
-// mayPass judges the permission.
+// mayPass judges the permission, and counts.
 func mayPass(r *http.Request) bool {
 	p, ok := floor.PrincipalFrom(r.Context())
 	if !ok {
 		return false
 	}
-	_, ok = p.Key.Permissions[permission]
+	if _, ok = p.Key.Permissions[permission]; ok {
+		p.Key.Uses.Add()
+	}
 	return ok
 }
 
@@ -144,6 +147,7 @@ func jwtauthChain(next http.Handler) (http.Handler, []string) {
 		tokens[i] = fixture.Must(token, err)
 	}
 	bounds := addressBounds()
+	var uses floor.Uses
 	authorize := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := r.Context().Value(jwtauth.TokenCtxKey).(interface{ Get(name string) (any, bool) })
 		claim, _ := token.Get("scope")
@@ -152,6 +156,7 @@ func jwtauthChain(next http.Handler) (http.Handler, []string) {
 			http.Error(w, "forbidden", http.StatusForbidden)
 			return
 		}
+		uses.Add()
 		next.ServeHTTP(w, r)
 	})
 	return jwtauth.Verifier(auth)(jwtauth.Authenticator(auth)(authorize)), tokens
@@ -161,6 +166,7 @@ func jwtauthChain(next http.Handler) (http.Handler, []string) {
 func fositeChain(next http.Handler) (http.Handler, []string) {
 	provider, tokens := fositeTokens(clientsOfEach)
 	bounds := addressBounds()
+	var uses floor.Uses
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, token, err := provider.IntrospectToken(r.Context(), fosite.AccessTokenFromRequest(r), fosite.AccessToken,
 			new(fosite.DefaultSession), permission)
@@ -168,6 +174,7 @@ func fositeChain(next http.Handler) (http.Handler, []string) {
 			http.Error(w, "forbidden", http.StatusForbidden)
 			return
 		}
+		uses.Add()
 		next.ServeHTTP(w, bind(r, token))
 	}), tokens
 }
@@ -175,12 +182,14 @@ func fositeChain(next http.Handler) (http.Handler, []string) {
 func goOAuth2Chain(next http.Handler) (http.Handler, []string) {
 	manager, tokens := goOAuth2Tokens(clientsOfEach)
 	bounds := addressBounds()
+	var uses floor.Uses
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := manager.LoadAccessToken(r.Context(), bearer(r))
 		if err != nil || !within(bounds, r) || !holds(token.GetScope(), permission) {
 			http.Error(w, "forbidden", http.StatusForbidden)
 			return
 		}
+		uses.Add()
 		next.ServeHTTP(w, bind(r, token))
 	}), tokens
 }

@@ -19,8 +19,8 @@ import (
 // chainTable has equal work for everybody.
 func chainTable() table {
 	t := table{
-		job:   "A request through the middleware: credential, address, permission, bound to the request",
-		brief: "a request through the middleware: credential, address, permission, principal",
+		job:   "A request through the middleware: credential, address, permission, bound to the request, use counted",
+		brief: "a request through the middleware: credential, address, permission, principal, use counted",
 	}
 	for _, c := range chains() {
 		handler, tokens := c.build(keep)
