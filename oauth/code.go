@@ -7,37 +7,17 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
-	"time"
 )
-
-// A redeeming is a code that its own client presented, and what belongs to it.
-type redeeming struct {
-	client     Client
-	code       string
-	credential Credential
-	grant      Grant
-	now        time.Time
-}
 
 // codeGrant is RFC 6749 section 4.1.3 with PKCE, RFC 7636, for every client.
 // Everything that can be refused is looked at before the code is spent: whoever
 // found a code cannot use it up without the verifier.
 func (s *Server) codeGrant(ctx context.Context, c Client, f form) (tokenResponse, *Error) {
-	code := f["code"]
-	if code == "" {
-		return tokenResponse{}, invalidRequest("code is missing.")
+	r, rejected := s.presented(ctx, c, f, "code", s.code)
+	if rejected != nil {
+		return tokenResponse{}, rejected
 	}
-	if !s.code.Valid(code) {
-		return tokenResponse{}, invalidGrant(ErrInvalid)
-	}
-	held, g, err := s.lookup(ctx, code)
-	if errors.Is(err, ErrNotFound) {
-		return tokenResponse{}, invalidGrant(ErrNotFound)
-	}
-	if err != nil {
-		return tokenResponse{}, unavailable(err)
-	}
-	r := redeeming{client: c, code: code, credential: held, grant: g, now: s.now()}
+	held, g := &r.credential, &r.grant
 	if rejected := s.refuseCode(r, f); rejected != nil {
 		s.announce(Event{Kind: EventCodeRefused, ClientID: c.ID, Subject: g.Subject, GrantID: g.ID})
 		return tokenResponse{}, rejected
@@ -58,7 +38,7 @@ func (s *Server) codeGrant(ctx context.Context, c Client, f form) (tokenResponse
 }
 
 // refuseCode says why a code is not for whoever presents it.
-func (s *Server) refuseCode(r redeeming, f form) *Error {
+func (s *Server) refuseCode(r presentation, f form) *Error {
 	c := r.credential
 	switch {
 	case c.Kind != KindCode || r.grant.Subject.Kind != SubjectUser || c.ClientID != r.client.ID:
@@ -102,9 +82,9 @@ func (c Client) redirectedTo(requested, presented string) bool {
 }
 
 // redeem spends the code for the first tokens of its grant.
-func (s *Server) redeem(ctx context.Context, r redeeming) (tokenResponse, *Error) {
+func (s *Server) redeem(ctx context.Context, r presentation) (tokenResponse, *Error) {
 	attempt := newAttempt()
-	answer := s.successors(r.code, attempt, r.grant.ID)
+	answer := s.successors(r.secret, attempt, r.grant.ID)
 	granted := r.credential.Scope.Intersect(r.client.Scopes) // without what the client has lost since
 	access := s.accessCredential(r.client, r.grant, granted, answer.AccessToken, r.now)
 	issue := []Credential{access}
@@ -136,7 +116,7 @@ func (s *Server) redeem(ctx context.Context, r redeeming) (tokenResponse, *Error
 // codeReused answers a code that was spent already, perhaps a moment ago: one
 // of two who have both the code and its verifier is a thief, and the grant is
 // revoked, RFC 9700 section 4.5. Whoever has the code alone changes nothing.
-func (s *Server) codeReused(ctx context.Context, r redeeming) *Error {
+func (s *Server) codeReused(ctx context.Context, r presentation) *Error {
 	if err := s.revokeGrant(ctx, r.grant.ID, r.grant.Subject, r.now); err != nil {
 		return unavailable(err)
 	}

@@ -10,35 +10,44 @@ import (
 	"github.com/latchwork/latchwork/scope"
 )
 
-// A refreshing is a refresh token that somebody presented, and what belongs to
-// it.
-type refreshing struct {
+// A presentation is a code or a refresh token that a client wants tokens for,
+// and what belongs to it.
+type presentation struct {
 	client     Client
-	token      string
+	secret     string
 	credential Credential
 	grant      Grant
-	granted    scope.Set // of the access token to come
 	now        time.Time
+}
+
+// presented finds what a client presents, as the parameter with this name. Whose
+// it is and what it is good for is still to be judged.
+func (s *Server) presented(ctx context.Context, c Client, f form, name string, format credential.Format) (presentation, *Error) {
+	secret := f[name]
+	if secret == "" {
+		return presentation{}, invalidRequest(name + " is missing.")
+	}
+	if !format.Valid(secret) {
+		return presentation{}, invalidGrant(ErrInvalid)
+	}
+	held, g, err := s.lookup(ctx, secret)
+	if errors.Is(err, ErrNotFound) {
+		return presentation{}, invalidGrant(ErrNotFound)
+	}
+	if err != nil {
+		return presentation{}, unavailable(err)
+	}
+	return presentation{client: c, secret: secret, credential: held, grant: g, now: s.now()}, nil
 }
 
 // refreshGrant is RFC 6749 section 6 with rotation, RFC 9700 section 4.14.2:
 // everything that can be refused is looked at before the token is spent.
 func (s *Server) refreshGrant(ctx context.Context, c Client, f form) (tokenResponse, *Error) {
-	token := f["refresh_token"]
-	if token == "" {
-		return tokenResponse{}, invalidRequest("refresh_token is missing.")
+	r, rejected := s.presented(ctx, c, f, "refresh_token", s.refresh)
+	if rejected != nil {
+		return tokenResponse{}, rejected
 	}
-	if !s.refresh.Valid(token) {
-		return tokenResponse{}, invalidGrant(ErrInvalid)
-	}
-	held, g, err := s.lookup(ctx, token)
-	if errors.Is(err, ErrNotFound) {
-		return tokenResponse{}, invalidGrant(ErrNotFound)
-	}
-	if err != nil {
-		return tokenResponse{}, unavailable(err)
-	}
-	r := refreshing{client: c, token: token, credential: held, grant: g, now: s.now()}
+	held, g := &r.credential, &r.grant
 	if held.Kind != KindRefresh || held.ClientID != c.ID {
 		return tokenResponse{}, invalidGrant(ErrInvalid)
 	}
@@ -51,20 +60,20 @@ func (s *Server) refreshGrant(ctx context.Context, c Client, f form) (tokenRespo
 	if !r.now.Before(held.ExpiresAt) {
 		return tokenResponse{}, invalidGrant(ErrExpired)
 	}
-	var rejected *Error
-	if r.granted, rejected = s.refreshedScope(f, c, held); rejected != nil {
+	granted, rejected := s.refreshedScope(f, c, held.Scope)
+	if rejected != nil {
 		return tokenResponse{}, rejected
 	}
 	if rejected := s.stillActive(ctx, g.Subject); rejected != nil {
 		return tokenResponse{}, rejected
 	}
-	return s.rotate(ctx, r)
+	return s.rotate(ctx, r, granted)
 }
 
 // refreshedScope is what the refresh token has, or less if less is asked for,
 // without what the client has lost since.
-func (s *Server) refreshedScope(f form, c Client, held Credential) (scope.Set, *Error) {
-	requested, rejected := s.requestedScope(f, held.Scope, held.Scope)
+func (s *Server) refreshedScope(f form, c Client, held scope.Set) (scope.Set, *Error) {
+	requested, rejected := s.requestedScope(f, held, held)
 	if rejected != nil {
 		return scope.Set{}, rejected
 	}
@@ -87,10 +96,10 @@ func (s *Server) stillActive(ctx context.Context, subject Subject) *Error {
 }
 
 // rotate spends the refresh token for an access token and its own successor.
-func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Error) {
+func (s *Server) rotate(ctx context.Context, r presentation, granted scope.Set) (tokenResponse, *Error) {
 	attempt := newAttempt()
-	answer := s.successors(r.token, attempt, r.grant.ID)
-	access := s.accessCredential(r.client, r.grant, r.granted, answer.AccessToken, r.now)
+	answer := s.successors(r.secret, attempt, r.grant.ID)
+	access := s.accessCredential(r.client, r.grant, granted, answer.AccessToken, r.now)
 	refresh := s.refreshCredential(r.client, r.grant, answer.RefreshToken, r.now)
 
 	ctx, cancel, err := s.settled(ctx)
@@ -121,8 +130,8 @@ func (s *Server) rotate(ctx context.Context, r refreshing) (tokenResponse, *Erro
 // endAccess spends the access token that came with the refresh token. That comes
 // first, so that none outlives a refresh whatever happens to this Server; if the
 // refresh fails then, it can be tried again.
-func (s *Server) endAccess(ctx context.Context, r refreshing) error {
-	h := Hash(credential.Sum(s.companion(r.token, r.grant.ID)))
+func (s *Server) endAccess(ctx context.Context, r presentation) error {
+	h := Hash(credential.Sum(s.companion(r.secret, r.grant.ID)))
 	_, err := s.spend(ctx, Spend{Hash: h, ClientID: r.client.ID, At: r.now, Attempt: newAttempt()})
 	s.cache.spent(h, r.grant.Subject, err)
 	if isAnswer(err) { // it is over, or was issued without RefreshEndsAccess
@@ -135,8 +144,8 @@ func (s *Server) endAccess(ctx context.Context, r refreshing) error {
 // as long as its successor was not used, the answer was probably lost: it is
 // given again. Otherwise one of two who have the token is a thief, and the
 // grant is revoked.
-func (s *Server) replay(ctx context.Context, r refreshing, attempt Attempt, at time.Time) (tokenResponse, *Error) {
-	answer := s.successors(r.token, attempt, r.grant.ID)
+func (s *Server) replay(ctx context.Context, r presentation, attempt Attempt, at time.Time) (tokenResponse, *Error) {
+	answer := s.successors(r.secret, attempt, r.grant.ID)
 	// Whoever was overtaken looked at the clock before the token was spent.
 	if s.cfg.ReplayWindow > 0 && r.now.Sub(at) < s.cfg.ReplayWindow {
 		access, refresh, err := s.issued(ctx, answer)
