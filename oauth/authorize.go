@@ -49,8 +49,8 @@ func (s *Server) readAuthorization(w http.ResponseWriter, r *http.Request) (f fo
 		return nil, nil, &Error{Status: http.StatusNotFound, Code: "not_found", Description: "Nobody can be asked here."}
 	case r.Method == http.MethodPost:
 		f, twice, rejected = readBody(w, r)
-	case r.Method != http.MethodGet:
-		return nil, nil, methodNotAllowed(http.MethodGet, http.MethodPost)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return nil, nil, methodNotAllowed(http.MethodGet, http.MethodHead, http.MethodPost)
 	case len(r.URL.RawQuery) > maxAuthorization:
 		return nil, nil, invalidRequest("The parameters are too long.")
 	default:

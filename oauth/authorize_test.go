@@ -28,10 +28,16 @@ func TestReq104_Methods(t *testing.T) {
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	r.Header.Set("Origin", "https://app.example")
 	require.Equal(t, 200, h.browse(h.server.AuthorizeHandler(), r).Code)
-	for _, method := range []string{"HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "get"} {
+	for _, method := range []string{"PUT", "PATCH", "DELETE", "OPTIONS", "get"} {
 		a := h.browse(h.server.AuthorizeHandler(), httptest.NewRequest(method, authorizePath+"?"+asking().Encode(), nil))
 		require.Equal(t, 405, a.Code)
-		require.Equal(t, "GET, POST", a.Header().Get("Allow"))
+		require.Equal(t, "GET, HEAD, POST", a.Header().Get("Allow"))
+	}
+	// HEAD is answered as GET is, RFC 9110 section 9.3.2.
+	for query, status := range map[string]int{asking().Encode(): 200, asking("client_id", "nobody").Encode(): 400, asking("scope", "root").Encode(): 303} {
+		r := get("u1", authorizePath+"?"+query)
+		r.Method = http.MethodHead
+		require.Equal(t, status, h.browse(h.server.AuthorizeHandler(), r).Code)
 	}
 	// What is posted is a form, and has no second half in the URL.
 	r = post("u1", authorizePath+"?"+asking().Encode(), "")

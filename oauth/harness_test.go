@@ -285,7 +285,7 @@ func descriptions() []string {
 		"The body is too large.", "The body cannot be read.", "Parameters belong into the body, not into the URL.",
 		"The parameters are not properly encoded.", "A parameter stands twice.", "code is missing.",
 		"The parameters are too long.", "Nobody can be asked here.", "The user said no.", "This account cannot be used.",
-		"Use GET or POST.", "The application's link names two applications, or two places to return to.",
+		"Use GET or HEAD or POST.", "The application's link names two applications, or two places to return to.",
 		"The application is not known here.", "The application is not registered to return people to where its link says.",
 		"state is longer than 512 bytes.", "The parameter request is not supported.", "The parameter request_uri is not supported.",
 		"response_type is missing.", "The only response type is code.", "The only response mode is query.",
