@@ -22,7 +22,7 @@ func (a apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		a.pages.Error(w, r, &oauth.Error{Status: http.StatusMethodNotAllowed, Description: "Use GET or POST."})
+		a.pages.Error(w, r, &oauth.Error{Status: http.StatusMethodNotAllowed, Description: "Use GET, HEAD or POST."})
 	case err != nil:
 		a.broken(w, r, err)
 	case !signedIn:

@@ -5,7 +5,9 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
+	"unicode"
 
 	"github.com/latchwork/latchwork/oauth"
 )
@@ -37,7 +39,7 @@ func (p *Pages) SignIn(signer Signer, start func(w http.ResponseWriter, r *http.
 			p.signIn(w, r, signer, start)
 		default:
 			w.Header().Set("Allow", "GET, HEAD, POST")
-			p.Error(w, r, &oauth.Error{Status: http.StatusMethodNotAllowed, Description: "Use GET or POST."})
+			p.Error(w, r, &oauth.Error{Status: http.StatusMethodNotAllowed, Description: "Use GET, HEAD or POST."})
 		}
 	})
 }
@@ -117,16 +119,18 @@ func (p *Pages) notSignedIn(w http.ResponseWriter, r *http.Request, err error, v
 	p.askPassword(w, r, status, v)
 }
 
-// local returns a path of this service, or nothing if the text is anything that
-// could lead elsewhere.
-func local(path string) string {
-	u, err := url.Parse(path)
+// local returns a path of this service and its query, or nothing if the text is
+// anything that could lead elsewhere, now or once somebody has cleaned it.
+func local(text string) string {
+	u, err := url.Parse(text)
 	isOther := func(c rune) bool { return c <= ' ' || c == '\\' || c >= 0x7f }
-	if err != nil || u.Scheme != "" || u.Host != "" || strings.ContainsFunc(path, isOther) {
+	isNoPath := func(c rune) bool { return c == '\\' || unicode.IsControl(c) }
+	switch {
+	case err != nil || u.Scheme != "" || u.Host != "" || strings.ContainsFunc(text, isOther):
 		return ""
+	case !strings.HasPrefix(text, "/") || path.Clean(u.Path) != u.Path || strings.ContainsFunc(u.Path, isNoPath):
+		return "" // somebody on the way may clean it, and //x is another host then
+	default:
+		return text
 	}
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
-		return ""
-	}
-	return path
 }

@@ -173,7 +173,7 @@ func TestOriginBehindAProxy(t *testing.T) {
 func TestReq129_WhereToGoNext(t *testing.T) {
 	t.Parallel()
 	for next, want := range map[string]string{
-		"/oauth/authorize?a=b&c=%20d": "/oauth/authorize?a=b&c=%20d", "/": "/", "/a//b": "/a//b", "/a?b=//evil.example": "/a?b=//evil.example",
+		"/oauth/authorize?a=b&c=%20d": "/oauth/authorize?a=b&c=%20d", "/": "/", "/a?b=//evil.example": "/a?b=//evil.example",
 		"":                     "/start",
 		"//evil.example":       "/start",
 		"///evil.example":      "/start",
@@ -191,6 +191,16 @@ func TestReq129_WhereToGoNext(t *testing.T) {
 		"/ü":                   "/start",
 		"?a=b":                 "/start",
 		"/\x00":                "/start",
+		"/.//evil.example":     "/start",
+		"/a//b":                "/start",
+		"/a/../b":              "/start",
+		"/a/":                  "/start",
+		"/.":                   "/start",
+		"/%2f/evil.example":    "/start",
+		"/%2fevil.example":     "/start",
+		"/%2e%2e//evil":        "/start",
+		"/a%5cb":               "/start",
+		"/a%00b":               "/start",
 	} {
 		home := func(c *consent.Config) { c.Home = "/start" }
 		l := signIn(t, form("/login", "username", "ada", "password", "right", "next", next), home)
