@@ -223,8 +223,14 @@ func TestTidy(t *testing.T) {
 	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM billing_sessions").Scan(&rows))
 	require.Equal(t, 1, rows)
 
+	// A host does so soon after its start.
+	require.NoError(t, sessions.Commit("over", []byte("b"), now.Add(-time.Second)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := db.tidy(ctx)
+	require.Eventually(t, func() bool {
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM billing_sessions").Scan(&rows))
+		return rows == 1
+	}, 10*time.Second, 10*time.Millisecond)
 	cancel()
 	<-ended
 }

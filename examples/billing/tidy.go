@@ -8,25 +8,27 @@ import (
 )
 
 const (
+	tidyFirst    = time.Second // after the start: a host may be restarted all the time
 	tidyEvery    = 10 * time.Minute
 	tidyBatch    = 1000
 	keepActivity = 90 * 24 * time.Hour  // events and daily counts
 	keepRevoked  = 365 * 24 * time.Hour // keys, so that somebody can still ask what became of one
 )
 
-// tidy deletes what is over, every few minutes, until the context is done and
+// tidy deletes what is over, at once and then every few minutes, until the context is done and
 // the channel that it returns is closed. Every host may do it.
 func (db *database) tidy(ctx context.Context) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		ticker := time.NewTicker(tidyEvery)
-		defer ticker.Stop()
+		timer := time.NewTimer(tidyFirst)
+		defer timer.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case now := <-ticker.C:
+			case now := <-timer.C:
+				timer.Reset(tidyEvery)
 				if err := db.tidyOnce(ctx, now); err != nil && ctx.Err() == nil {
 					slog.ErrorContext(ctx, "tidying up", "error", err)
 				}
