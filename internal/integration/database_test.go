@@ -123,6 +123,14 @@ func (d database) tables(t testing.TB, db *sql.DB) []string {
 	return names
 }
 
+// analyze tells the database how many rows there are of which kind.
+func (d database) analyze(t testing.TB, db *sql.DB) {
+	t.Helper()
+	for _, table := range d.tables(t, db) {
+		d.exec(t, db, map[string]string{"sqlite": "ANALYZE ", "postgres": "ANALYZE ", "mysql": "ANALYZE TABLE "}[d.dialect]+table)
+	}
+}
+
 // empty deletes every row but the versions of the schema.
 func (d database) empty(t testing.TB, db *sql.DB) {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 )
 
 // fill stores n keys by the database's own means, with one secret each, and
-// returns the hashes of a thousand that are in use. A key's number stands in its
+// returns the hashes of ten thousand that are in use. A key's number stands in its
 // ID and in its name, and every owner has a thousand of them.
 func (f keyFixture) fill(t *testing.T, n int) []apikey.Hash {
 	t.Helper()
@@ -40,11 +40,7 @@ func (f keyFixture) fill(t *testing.T, n int) []apikey.Hash {
 		text("owner ", fmt.Sprintf("(i %% %d)", n/1000))+`, '`+permissions+`', '["192.0.2.0/24"]', 'test_abcd', '{}', `+
 		enabled+", 1, 'operator', 1, '', 1, 1 FROM "+numbers)
 	f.exec(t, f.db, "INSERT INTO "+f.prefix+"key_secrets (hash, key_id, pepper_id) SELECT "+hash+", "+id+", '' FROM "+numbers)
-	if f.dialect != "mysql" {
-		f.exec(t, f.db, "ANALYZE")
-	} else {
-		f.exec(t, f.db, "ANALYZE TABLE "+f.prefix+"keys, "+f.prefix+"key_secrets")
-	}
+	f.analyze(t, f.db)
 	rows, err := f.db.QueryContext(t.Context(), "SELECT hash FROM "+f.prefix+"key_secrets")
 	require.NoError(t, err)
 	defer func() { _ = rows.Close() }()
@@ -52,7 +48,7 @@ func (f keyFixture) fill(t *testing.T, n int) []apikey.Hash {
 	for rows.Next() {
 		var h sql.RawBytes
 		require.NoError(t, rows.Scan(&h))
-		if rand.N(n) < 1000 { // spread over all of them
+		if rand.N(n) < 10_000 { // spread over all of them
 			hashes = append(hashes, apikey.Hash(h))
 		}
 	}
@@ -81,7 +77,8 @@ func requireRatio(t *testing.T, what string, limit float64, subject, reference f
 }
 
 // With a million keys, a key that is in use is found about as fast as with ten
-// thousand, and ten thousand uses are one batch.
+// thousand, or as the database can find anything, and ten thousand uses are one
+// batch.
 func TestAMillionKeys(t *testing.T) {
 	if !*long {
 		t.Skip("takes minutes: -long")
@@ -91,18 +88,23 @@ func TestAMillionKeys(t *testing.T) {
 			few, many := newKeyFixture(t, dialect), newKeyFixture(t, dialect)
 			fewHashes, manyHashes := few.fill(t, 10_000), many.fill(t, 1_000_000)
 			ctx := context.Background()
-			find := func(f keyFixture, hashes []apikey.Hash) func() error {
+			anyOf := func(find func(apikey.Hash) error, hashes []apikey.Hash) func() error {
 				for _, h := range hashes { // what a database keeps in memory, it has read by then
-					_, err := f.store.Find(ctx, []apikey.Hash{h})
-					require.NoError(t, err)
+					require.NoError(t, find(h))
 				}
-				return func() error {
-					i := rand.N(len(hashes))
-					_, err := f.store.Find(ctx, hashes[i:i+1])
+				return func() error { return find(hashes[rand.N(len(hashes))]) }
+			}
+			find := func(f keyFixture) func(apikey.Hash) error {
+				return func(h apikey.Hash) error {
+					_, err := f.store.Find(ctx, []apikey.Hash{h})
 					return err
 				}
 			}
-			requireRatio(t, "Find", 1.5, find(many, manyHashes), find(few, fewHashes))
+			requireRatio(t, "Find, a thousand in use", 1.5, anyOf(find(many), manyHashes[:1000]), anyOf(find(few), fewHashes[:1000]))
+			// Ten thousand that are spread over a million need 260 MB of its pages,
+			// and MariaDB has 128 MB for all unless it is given more: then a
+			// SELECT takes four times as long as with few keys, whoever asks.
+			requireRatio(t, "Find against a bare SELECT, ten thousand in use", 1.3, anyOf(find(many), manyHashes), anyOf(many.bareFind(t), manyHashes))
 
 			uses := make([]apikey.Use, 10_000)
 			for i := range uses {
