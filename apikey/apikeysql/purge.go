@@ -16,21 +16,38 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 		return 0, s.fail(ctx, "purge", err)
 	}
 	at := sqlkit.Micros(before)
-	events, err := s.db.DeleteSome(ctx, "latchwork_key_events", "id", "happened_at < ?", limit, at)
+	events, err := s.db.Delete(ctx, sqlkit.Batch{
+		Table: "latchwork_key_events", Key: "id", By: "happened_at", Where: "happened_at < ?", Args: []any{at}, Limit: limit,
+	})
 	if err != nil {
 		return 0, s.fail(ctx, "purge", err)
 	}
 	days := 0
 	if events < limit {
-		days, err = s.db.DeleteSome(ctx, "latchwork_key_days", "key_id, day", "day <= ?", limit-events, sqlkit.Micros(before.Add(-aDay)))
-		if err != nil {
-			return events, s.fail(ctx, "purge", err)
-		}
+		days, err = s.db.Delete(ctx, sqlkit.Batch{
+			Table: "latchwork_key_days", Key: "key_id, day", By: "day", Where: "day <= ?", Args: []any{sqlkit.Micros(before.Add(-aDay))}, Limit: limit - events,
+		})
 	}
-	// The newest change stays: it shows that a cursor is this feed's.
-	_, err = s.db.DeleteSome(ctx, "latchwork_key_changes", "seq",
-		"changed_at < ? AND seq < (SELECT newest FROM (SELECT MAX(seq) AS newest FROM latchwork_key_changes) AS m)", limit, at)
+	if err == nil {
+		err = s.purgeChanges(ctx, at, limit)
+	}
 	return events + days, s.fail(ctx, "purge", err)
+}
+
+// purgeChanges deletes changes from before, but for the newest: it shows that a
+// cursor is this feed's.
+func (s *Store) purgeChanges(ctx context.Context, before int64, limit int) error {
+	var newest int64
+	err := s.db.Each(ctx, "SELECT COALESCE(MAX(seq), 0) FROM latchwork_key_changes", nil, func(rows *sql.Rows) error { return rows.Scan(&newest) })
+	if err != nil {
+		return err
+	}
+	_, err = s.db.Delete(ctx, sqlkit.Batch{
+		Table: "latchwork_key_changes", Key: "seq", By: "changed_at",
+		Where: "changed_at < ? AND seq + 0 < ?", // MariaDB would go along the seq, through all of them
+		Args:  []any{before, newest}, Limit: limit,
+	})
+	return err
 }
 
 // PurgeRevoked deletes keys that were revoked before the given time, at most

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -22,31 +23,50 @@ func (d *DB) Each(ctx context.Context, query string, args []any, row func(*sql.R
 	return rows.Err()
 }
 
-// DeleteSome deletes rows of a table that match, at most limit of them, and
-// returns how many: none only when there are none. The key is the primary key
-// of the table. Several nodes may do it at once.
-func (d *DB) DeleteSome(ctx context.Context, table, key, where string, limit int, args ...any) (int, error) {
-	some := "SELECT " + key + " FROM " + table + " WHERE " + where + " LIMIT ?"
-	query := "DELETE FROM " + table + " WHERE (" + key + ") IN (" + some + ")"
+// A Batch is some rows of a table, to be deleted.
+type Batch struct {
+	Table string
+	Key   string // its primary key
+	Where string // which rows
+	Args  []any  // for the question marks in Where
+
+	// By is the column of an index that leads to the rows, those with the
+	// least values first: other rows are neither read nor locked.
+	By string
+
+	Limit int
+}
+
+// errKept is why rows that match cannot be deleted.
+var errKept = errors.New("other transactions keep what is left")
+
+// Delete deletes a batch and returns how many rows there were: none only when
+// there are none. Several nodes may do it at once.
+func (d *DB) Delete(ctx context.Context, b Batch) (int, error) {
+	some := "SELECT " + b.Key + " FROM " + b.Table + " WHERE " + b.Where + " ORDER BY " + b.By + " LIMIT ?"
+	query := "DELETE FROM " + b.Table + " WHERE (" + b.Key + ") IN (" + some + ")"
 	switch d.dialect {
 	case PostgreSQL:
 		// What another node is deleting is left to it, or both would choose the
 		// same rows, and one of them find them gone.
-		query = "DELETE FROM " + table + " WHERE (" + key + ") IN (" + some + " FOR UPDATE SKIP LOCKED)"
+		query = "DELETE FROM " + b.Table + " WHERE (" + b.Key + ") IN (" + some + " FOR UPDATE SKIP LOCKED)"
 	case MySQL:
-		query = "DELETE FROM " + table + " WHERE " + where + " ORDER BY " + key + " LIMIT ?"
+		query = "DELETE FROM " + b.Table + " WHERE " + b.Where + " ORDER BY " + b.By + " LIMIT ?"
 	}
-	args = append(args, limit)
+	began := time.Now()
 	for attempt := 1; ; attempt++ {
-		n, err := d.Change(ctx, query, args...)
+		n, err := d.Change(ctx, query, slices.Concat(b.Args, []any{b.Limit})...)
 		if n > 0 || err != nil || d.dialect != PostgreSQL {
 			return n, err
 		}
 		left := false
-		err = d.Each(ctx, "SELECT 1 FROM "+table+" WHERE "+where+" LIMIT 1", args[:len(args)-1], func(*sql.Rows) error {
+		err = d.Each(ctx, "SELECT 1 FROM "+b.Table+" WHERE "+b.Where+" LIMIT 1", b.Args, func(*sql.Rows) error {
 			left = true
 			return nil
 		})
+		if err == nil && left && time.Since(began) > maxTrying {
+			err = errKept
+		}
 		if !left || err != nil || ctx.Err() != nil {
 			return 0, errors.Join(err, ctx.Err())
 		}

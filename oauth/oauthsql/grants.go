@@ -128,11 +128,13 @@ func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) 
 		return 0, s.fail(ctx, "delete expired", err)
 	}
 	at := sqlkit.Micros(before)
-	credentials, err := s.db.DeleteSome(ctx, "latchwork_credentials", "hash", "expires_at < ?", limit, at)
+	expired := sqlkit.Batch{Table: "latchwork_credentials", Key: "hash", By: "expires_at", Where: "expires_at < ?", Args: []any{at}, Limit: limit}
+	credentials, err := s.db.Delete(ctx, expired)
 	grants := 0
 	if err == nil && credentials < limit {
-		empty := "expires_at < ? AND NOT EXISTS (SELECT 1 FROM latchwork_credentials c WHERE c.grant_id = latchwork_grants.id)"
-		grants, err = s.db.DeleteSome(ctx, "latchwork_grants", "id", empty, limit-credentials, at)
+		expired.Table, expired.Key, expired.Limit = "latchwork_grants", "id", limit-credentials
+		expired.Where += " AND NOT EXISTS (SELECT 1 FROM latchwork_credentials c WHERE c.grant_id = latchwork_grants.id)"
+		grants, err = s.db.Delete(ctx, expired)
 	}
 	return credentials + grants, s.fail(ctx, "delete expired", err)
 }
