@@ -23,7 +23,8 @@ const (
 	trailing = 1000
 	maxGaps  = 256
 
-	// gapTime is how long a change is awaited: longer than any transaction.
+	// gapTime is how long a change is awaited: longer than any transaction,
+	// which takes half a minute at most.
 	gapTime = time.Minute
 )
 

@@ -199,7 +199,32 @@ func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driv
 		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 		return err
 	})
-	return rows, err
+	return c.rows(rows, err)
+}
+
+// rows makes rows of which the connection may be lost while they are read.
+func (c *faultyConn) rows(inner driver.Rows, err error) (driver.Rows, error) {
+	if err != nil {
+		return nil, err
+	}
+	return faultyRows{inner, c}, nil
+}
+
+type faultyRows struct {
+	driver.Rows
+
+	conn *faultyConn
+}
+
+func (r faultyRows) Next(into []driver.Value) error {
+	return r.conn.call(context.Background(), "next", func() error { return r.Rows.Next(into) })
+}
+
+func (r faultyRows) Close() error {
+	if r.conn.dead {
+		return nil
+	}
+	return r.Rows.Close()
 }
 
 func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
@@ -267,7 +292,7 @@ func (s *faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue)
 		rows, err = s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 		return err
 	})
-	return rows, err
+	return s.conn.rows(rows, err)
 }
 
 func (s *faultyStmt) Close() error {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,7 +79,13 @@ func TestTransactions(t *testing.T) {
 					return err
 				}
 			}
-			require.NoError(t, kit.Tx(t.Context(), insert(1), nil))
+			require.NoError(t, kit.Tx(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
+				// A feed waits a minute for those that are under way.
+				until, bounded := ctx.Deadline()
+				require.True(t, bounded)
+				require.Less(t, time.Until(until), 31*time.Second)
+				return insert(1)(ctx, tx)
+			}, nil))
 			err = kit.Tx(t.Context(), insert(1), nil)
 			require.True(t, kit.IsDuplicate(err), "%v", err)
 

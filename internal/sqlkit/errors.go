@@ -39,14 +39,27 @@ func (d *DB) classify(err error) class {
 	if state != "" {
 		return byState(state)
 	}
-	for ; err != nil; err = errors.Unwrap(err) {
-		switch code, ok := number(err); {
-		case !ok:
-		case d.dialect == MySQL:
+	return d.classifyNumber(err)
+}
+
+// classifyNumber looks for the number of an error, or of one that it wraps.
+func (d *DB) classifyNumber(err error) class {
+	if code, ok := number(err); ok {
+		switch d.dialect {
+		case MySQL:
 			return byMySQL(code)
-		case d.dialect == SQLite:
+		case SQLite:
 			return bySQLite(code, err.Error())
 		}
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			if c := d.classifyNumber(err); c != other {
+				return c
+			}
+		}
+	} else if inner := errors.Unwrap(err); inner != nil {
+		return d.classifyNumber(inner)
 	}
 	return other
 }

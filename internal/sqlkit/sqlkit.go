@@ -163,15 +163,20 @@ func (d *DB) Prepare(ctx context.Context, stmt **sql.Stmt, text string) error {
 	return nil
 }
 
-// Close closes what Prepare prepared, and not the database.
+// Close closes what Prepare prepared, and not the database. It does not wait
+// long for a connection that is not answered.
 func (d *DB) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var faults []error
-	for _, stmt := range d.stmts {
-		faults = append(faults, stmt.Close())
-	}
-	return errors.Join(faults...)
+	stmts := d.stmts
+	d.stmts = nil
+	return answered(func() error {
+		var faults []error
+		for _, stmt := range stmts {
+			faults = append(faults, stmt.Close())
+		}
+		return errors.Join(faults...)
+	})
 }
 
 // Setup checks the database and lets prepare make the statements. What fails

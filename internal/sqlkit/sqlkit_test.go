@@ -246,6 +246,7 @@ func TestFail(t *testing.T) {
 		{sqlkit.SQLite, fieldError{8, 1032}, "read-only"},
 		{sqlkit.PostgreSQL, stateError("53100"), "the disk is full"},
 		{sqlkit.MySQL, &mysqlError{1021}, "the disk is full"},
+		{sqlkit.MySQL, fmt.Errorf("rows: %w", errors.Join(errors.New("close"), &mysqlError{1021})), "the disk is full"},
 		{sqlkit.SQLite, fieldError{13, 13}, "the disk is full"},
 		{sqlkit.MySQL, errors.New("else"), "testsql: find: else"},
 	} {

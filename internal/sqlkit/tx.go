@@ -15,6 +15,10 @@ const (
 	// giving up would leave open what happened.
 	settle = 3 * time.Second
 
+	// longest is how long one try may take until then. Those who wait for what
+	// transactions under way will have changed wait longer than this.
+	longest = 30 * time.Second
+
 	// What is tried again is tried so often, and not after this time: SQLite
 	// has waited for its busy_timeout before it gives up.
 	maxAttempts = 12
@@ -88,6 +92,8 @@ func (d *DB) once(ctx context.Context, work Work) (sent bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	// The transaction heeds the context until the COMMIT is sent, and then a
 	// time of its own.
 	held, release := context.WithCancel(context.WithoutCancel(ctx))
@@ -99,15 +105,34 @@ func (d *DB) once(ctx context.Context, work Work) (sent bool, err error) {
 		return false, err
 	}
 	if err := work(ctx, tx); err != nil {
-		_ = tx.Rollback() // without it the connection would be given up
+		_ = answered(tx.Rollback) // without it the connection would be given up
 		return false, err
 	}
 	if !detach() {
-		_ = tx.Rollback()
+		_ = answered(tx.Rollback)
 		return false, ctx.Err()
 	}
 	defer time.AfterFunc(settle, release).Stop()
-	return true, tx.Commit()
+	return true, answered(tx.Commit)
+}
+
+// errNoAnswer is that of a database which keeps silent.
+var errNoAnswer = errors.New("the database does not answer")
+
+// answered ends a transaction, or something else without a context, or stops
+// waiting for that: some drivers wait for ever. Then the connection stays with
+// the one that still waits.
+func answered(end func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- end() }()
+	timer := time.NewTimer(settle + settle/10) // those that heed it go first
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errNoAnswer
+	}
 }
 
 // pause waits longer and longer, at random, so that those who met do not meet

@@ -1,0 +1,140 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/oauth"
+)
+
+// A cable leads to a database. Once it was told to, it goes dead when the next
+// COMMIT comes along: nothing passes any more, and nobody is told.
+type cable struct {
+	armed, arrives atomic.Bool
+
+	mu   sync.Mutex
+	ends []net.Conn
+}
+
+// cut tells both sides that it is over.
+func (c *cable) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, end := range c.ends {
+		_ = end.Close()
+	}
+}
+
+// cabled returns the database at the other end of a cable.
+func (d database) cabled(t *testing.T) (database, *cable) {
+	t.Helper()
+	address := regexp.MustCompile(`[@(]([^@()/]+:\d+)`).FindStringSubmatch(d.source)
+	require.Len(t, address, 2, "no host and port in the name of the database")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	c := &cable{}
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", address[1])
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			c.mu.Lock()
+			c.ends = append(c.ends, near, far)
+			c.mu.Unlock()
+			dead := &atomic.Bool{}
+			go c.carry(far, near, dead)
+			go c.carry(near, far, dead)
+		}
+	}()
+	d.source = strings.Replace(d.source, address[1], listener.Addr().String(), 1)
+	return d, c
+}
+
+func (c *cable) carry(to io.Writer, from io.Reader, dead *atomic.Bool) {
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := from.Read(buffer)
+		if bytes.Contains(bytes.ToUpper(buffer[:n]), []byte("COMMIT")) && c.armed.CompareAndSwap(true, false) {
+			dead.Store(true)
+			if c.arrives.Load() {
+				_, _ = to.Write(buffer[:n])
+			}
+		}
+		if dead.Load() && err == nil {
+			continue
+		}
+		if _, failed := to.Write(buffer[:n]); failed != nil || err != nil {
+			return
+		}
+	}
+}
+
+// A COMMIT that is not answered, and a driver that waits for that for ever: the
+// store finds out over another connection what became of it, soon. If it never
+// arrived, the server holds what it locked until somebody tells it that nobody
+// is there any more: then the caller hears of an error, and nothing was done.
+func TestNoAnswerToACommit(t *testing.T) {
+	for _, dialect := range []string{"postgres", "mysql"} {
+		for what, arrives := range map[string]bool{"it was committed": true, "it was not": false} {
+			t.Run(dialect+"/"+what, func(t *testing.T) {
+				t.Parallel()
+				f, grants := newKeyFixture(t, dialect), newOAuthFixture(t, dialect)
+				near, line := f.cabled(t)
+				store := near.keyStore(t, near.open(t))
+				near.prefix = grants.prefix
+				spender := near.oauthStore(t, near.open(t))
+				t.Cleanup(line.cut)
+				silent := func(call func(ctx context.Context) error) {
+					line.arrives.Store(arrives)
+					line.armed.Store(true)
+					began := time.Now()
+					err := call(context.Background())
+					require.False(t, line.armed.Load(), "no COMMIT came along")
+					require.Less(t, time.Since(began), 8*time.Second)
+					if arrives {
+						require.NoError(t, err)
+					} else {
+						require.ErrorIs(t, err, context.DeadlineExceeded)
+					}
+				}
+				r := newRecord()
+				e := eventOf(r, apikey.Created, start)
+				silent(func(ctx context.Context) error { return store.Create(ctx, r, e) })
+				require.Equal(t, arrives, f.trace(t, what, r, e))
+
+				g, c := newGrant()
+				require.NoError(t, grants.store.CreateGrant(t.Context(), g, c))
+				own := newSpend(c)
+				silent(func(ctx context.Context) error {
+					spent, err := spender.Spend(ctx, own, newCredential(g, oauth.KindAccess))
+					require.Equal(t, arrives, spent.First)
+					return err
+				})
+				held, _, err := grants.store.Lookup(t.Context(), c.Hash)
+				require.NoError(t, err)
+				require.Equal(t, arrives, !held.SpentAt.IsZero())
+				began := time.Now()
+				_ = store.Close() // it may say that nobody answers
+				require.Less(t, time.Since(began), 8*time.Second)
+			})
+		}
+	}
+}
