@@ -18,8 +18,7 @@ import (
 
 // An Authenticator turns one sort of credential into a Principal. Keys makes
 // one for API keys and Tokens one for access tokens; write one for a foreign
-// identity provider. It is used
-// concurrently.
+// identity provider. It is used concurrently.
 type Authenticator interface {
 	// Recognize reports whether the presented credential is of this sort,
 	// going by its shape and without I/O. The first Authenticator that
@@ -34,9 +33,9 @@ type Authenticator interface {
 
 	// Authenticate returns whose credential this is. An error that matches
 	// ErrInvalidCredential, or one of the packages apikey's and oauth's for
-	// what may not be used, refuses it; any other error means that nothing is known, and
-	// the request is refused with 503. Before it asks a store, it asks
-	// Request.Admit.
+	// what may not be used, refuses it; any other error means that nothing is
+	// known, and the request is refused with 503. Before it asks a store, it
+	// asks Request.Admit.
 	Authenticate(ctx context.Context, presented string, r Request) (Principal, error)
 }
 

@@ -148,6 +148,11 @@ func TestWiringPanics(t *testing.T) {
 	require.PanicsWithValue(t, `middleware: the catalogue has no permission "user.view": did you mean "users.view"?`,
 		func() { g.Require("user.view") })
 	require.NotPanics(t, func() { g.Require("users.view"); g.Resource("users") })
+	for name, wire := range map[string]func(http.Handler) http.Handler{
+		"Require": g.Require("users.view"), "Resource": g.Resource("users"), "RequireIncludes": g.RequireIncludes(nil), "Optional": g.Optional,
+	} {
+		require.PanicsWithValue(t, "middleware: the handler is nil", func() { wire(nil) }, name)
+	}
 }
 
 func TestClientAddr(t *testing.T) {

@@ -25,6 +25,7 @@ func (g *Guard) RequireIncludes(relations map[string]string) func(http.Handler) 
 		}
 	}
 	return func(next http.Handler) http.Handler {
+		mustServe(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			b, rejected := g.authenticate(r)
 			needed := Requirement{kind: KindKey}
