@@ -24,9 +24,26 @@ func ExampleNewRequest() {
 	// Output: true key true
 }
 
-func TestKeyPanicsOnMalformedGrants(t *testing.T) {
+func ExampleUser() {
+	me := func(w http.ResponseWriter, r *http.Request) {
+		p, _ := middleware.PrincipalFrom(r.Context())
+		fmt.Fprintln(w, p.Kind, p.Subject, p.Permissions)
+	}
+	w := httptest.NewRecorder()
+	me(w, middlewaretest.NewRequest(middlewaretest.User("ada", "profile"), http.MethodGet, "/api/me", nil))
+	me(w, middlewaretest.NewRequest(middlewaretest.Client("cron", "invoices"), http.MethodGet, "/api/me", nil))
+	fmt.Print(w.Body)
+	// Output:
+	// user ada profile
+	// client  invoices
+}
+
+func TestMalformedPermissionsPanic(t *testing.T) {
 	t.Parallel()
 	require.Panics(t, func() { middlewaretest.Key("users..view") })
+	require.Panics(t, func() { middlewaretest.User("ada", "pro file") })
+	require.Panics(t, func() { middlewaretest.User("ada", "*") }, "no token has that")
+	require.Panics(t, func() { middlewaretest.Client("cron", "invoices.*") }, "nor this")
 }
 
 func TestGuardsDoNotTrustIt(t *testing.T) {
