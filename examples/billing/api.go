@@ -159,8 +159,8 @@ func readObject(w http.ResponseWriter, r *http.Request) (object values, ok bool)
 	return nil, false
 }
 
-// repeats reports whether a name stands twice in a JSON object, which must be valid: of the two
-// values, others might have read the first.
+// repeats reports whether a name stands twice in a JSON object, which must be
+// valid: of the two values, others might have read the first.
 func repeats(object []byte) bool {
 	decoder, seen := json.NewDecoder(bytes.NewReader(object)), map[json.Token]bool{}
 	_, _ = decoder.Token() // the brace

@@ -38,8 +38,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	loginBurst := flags.Int("login-burst", 5, "wrong passwords for one account that are tolerated at once; 0: any `number`, of client secrets, too")
 	cacheTTL := flags.Duration("cache-ttl", 5*time.Second, "how long a key may be used without asking the database; what changes is in effect here at once, and on other hosts after a second, or after this `time` if it is less")
 	failureBurst := flags.Int("failure-burst", 20, "requests with a credential that is no good that one address may send at once; 0: any `number`")
-	if err := flags.Parse(args); err != nil {
+	flags.SetOutput(io.Discard) // what is wrong, main says
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stdout)
+		flags.Usage()
 		return err
+	} else if err != nil {
+		return fmt.Errorf("%w (-h lists the flags)", err)
 	}
 	if flags.NArg() > 0 {
 		return errors.New("there are no arguments, only flags") // not repeated here: one may hold a password
@@ -58,8 +63,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	var listener net.Listener
 	listen := func() (err error) {
-		listener, err = new(net.ListenConfig).Listen(context.WithoutCancel(ctx), "tcp", *addr)
-		return err
+		if listener, err = new(net.ListenConfig).Listen(context.WithoutCancel(ctx), "tcp", *addr); err != nil {
+			return fmt.Errorf("-addr: %w", err)
+		}
+		return nil
 	}
 	if strings.HasSuffix(*addr, ":0") { // which port that is, only listening tells
 		if err := listen(); err != nil {
@@ -70,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *base == "" {
 		var err error
 		if *base, err = urlOf(*addr); err != nil {
-			return err
+			return fmt.Errorf("-addr: %w", err)
 		}
 	}
 	db, err := openDatabase(ctx, *name)
@@ -86,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if listener == nil {
 		if other, err := net.DialTimeout("tcp", *addr, time.Second); err == nil {
-			return errors.Join(fmt.Errorf("%s is in use", *addr), other.Close()) // and perhaps the file, too
+			return errors.Join(fmt.Errorf("-addr: %s is in use", *addr), other.Close()) // and perhaps the file, too
 		}
 	}
 	shown, err := firstStart(ctx, db, service, *base, *file, func() error {
@@ -161,8 +168,8 @@ func urlOf(addr string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), err
 }
 
-// serve answers requests until the context is done, and then finishes those under way
-// and has recorded what was counted last.
+// serve answers requests until the context is done, and then finishes those
+// under way and has recorded what was counted last.
 func serve(ctx context.Context, listener net.Listener, s service) error {
 	server := &http.Server{
 		Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,

@@ -104,7 +104,8 @@ const (
 	reference = "the id of a record"
 )
 
-// read turns what encoding/json decoded into what is stored, and says whether that is valid.
+// read turns what encoding/json decoded into what is stored, and says whether
+// that is valid.
 func (f field) read(value any) (any, bool) {
 	s, ok := value.(string)
 	number, isNumber := value.(float64)

@@ -125,7 +125,8 @@ func (db *database) next(ctx context.Context, tx querier, name string) (id strin
 	return id, err
 }
 
-// apply puts what was sent into a record that is not stored yet, as far as there are fields for it.
+// apply puts what was sent into a record that is not stored yet, as far as there
+// are fields for it.
 func (db *database) apply(ctx context.Context, tx querier, fields []field, rec record, sent values) (faults, error) {
 	wrong := faults{}
 	if rec.ID != "" && !slices.ContainsFunc(fields, func(f field) bool { _, given := sent[f.name]; return given }) {
