@@ -14,7 +14,7 @@ import (
 // With version 0 the edit applies to the newest version: it is called again
 // whenever somebody else was faster. A change that changes nothing is not
 // stored and keeps the version. A key that has expired works again if it gets an
-// expiry in the future. ErrNotFound, ErrRevoked, *SpecError,
+// expiry in the future. Errors: ErrNotFound, ErrConflict, ErrRevoked, *SpecError,
 // *ExceedsError.
 func (d management) Update(ctx context.Context, id string, version int64, edit func(*Spec)) (Key, error) {
 	return d.change(ctx, id, version, Updated, func(r *Record) error {
@@ -30,12 +30,12 @@ func (d management) Update(ctx context.Context, id string, version int64, edit f
 	})
 }
 
-// Enable switches a key on. ErrNotFound, ErrRevoked, *ExceedsError.
+// Enable switches a key on. Errors: ErrNotFound, ErrRevoked, *ExceedsError.
 func (d management) Enable(ctx context.Context, id string) (Key, error) {
 	return d.Update(ctx, id, 0, func(s *Spec) { s.Disabled = false })
 }
 
-// Disable switches a key off. ErrNotFound, ErrRevoked, *ExceedsError.
+// Disable switches a key off. Errors: ErrNotFound, ErrRevoked, *ExceedsError.
 func (d management) Disable(ctx context.Context, id string) (Key, error) {
 	return d.Update(ctx, id, 0, func(s *Spec) { s.Disabled = true })
 }
@@ -46,8 +46,8 @@ func (d management) Disable(ctx context.Context, id string) (Key, error) {
 // rotation is dropped: a key has at most two secrets. The version is used as
 // by Update. One call rotates once at most: a rotation whose answer the store
 // lost is looked up before anything else is done. A key that may live longer
-// than Config.MaxLifetime needs another expiry first. ErrNotFound, ErrConflict, ErrRevoked, ErrExpired, *SpecError,
-// *ExceedsError.
+// than Config.MaxLifetime needs another expiry first. Errors: ErrNotFound,
+// ErrConflict, ErrRevoked, ErrExpired, *SpecError, *ExceedsError.
 func (d management) Rotate(ctx context.Context, id string, version int64, overlap time.Duration) (Issued, error) {
 	if overlap < 0 || overlap > maxOverlap {
 		return Issued{}, &SpecError{Fields: []FieldError{{Field: "overlap", Reason: "must be between 0 and 7 days"}}}
@@ -107,7 +107,8 @@ type RevokeOptions struct {
 
 // Revoke ends a key for good; the record stays. Repeating it changes nothing
 // and is no error. With Descendants, nothing is revoked if one of them is out
-// of the actor's reach. ErrNotFound, ErrConflict, *SpecError, *ExceedsError.
+// of the actor's reach. Errors: ErrNotFound, ErrConflict, *SpecError,
+// *ExceedsError.
 func (d management) Revoke(ctx context.Context, id string, o RevokeOptions) error {
 	if reason := badText(o.Reason, 0, maxName); reason != "" {
 		return &SpecError{Fields: []FieldError{{Field: "reason", Reason: reason}}}

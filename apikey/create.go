@@ -39,7 +39,8 @@ func (d management) Validate(spec Spec, current *Key) error {
 	return d.boundsWish(after)
 }
 
-// Create issues a key. *SpecError, *ExceedsError.
+// Create issues a key. Its secret is in what this returns and nowhere else.
+// Errors: *SpecError, *ExceedsError.
 func (d management) Create(ctx context.Context, spec Spec) (Issued, error) {
 	if err := d.ready(); err != nil {
 		return Issued{}, err

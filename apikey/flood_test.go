@@ -31,7 +31,8 @@ const (
 	strangers = 5000
 )
 
-// A flood of garbage, and of well-formed keys that nobody has, takes no memory and does not get in the way of the keys in use.
+// A flood of garbage, and of well-formed keys that nobody has, takes no memory
+// and does not get in the way of the keys in use.
 func TestFlood(t *testing.T) {
 	store := apikey.NewMemoryStore()
 	m, err := apikey.New(store, apikey.Config{Prefix: "paym"})

@@ -9,9 +9,9 @@ import (
 
 // Import creates a key whose secret stays unknown: all there is of it is its
 // SHA-256. The secret must have the format of this Manager or one of its
-// Config.ForeignFormats to be of any use. *SpecError, *ExceedsError,
-// ErrExists for a hash that is there already, and ErrConflict when somebody else
-// imports it at the same time: try again. A row is imported whole or not at all.
+// Config.ForeignFormats to be of any use. A row is imported whole or not at all.
+// Errors: *SpecError, *ExceedsError, ErrExists for a hash that is there already,
+// and ErrConflict when somebody else imports it at the same time: try again.
 //
 // That a secret belongs to one key at most is for the store to see to, which
 // cannot recognize it under another pepper. Import therefore looks it up under

@@ -84,7 +84,7 @@ type management struct {
 	present *Ceiling
 }
 
-// Get returns a key. ErrNotFound.
+// Get returns a key, or ErrNotFound.
 func (d management) Get(ctx context.Context, id string) (Key, error) {
 	r, err := d.get(ctx, id)
 	return r.Key, err
@@ -156,7 +156,7 @@ func (d management) All(ctx context.Context, q Query) iter.Seq2[Key, error] {
 }
 
 // Events returns what happened to a key, the newest first: nothing without a
-// Config.Activity. ErrNotFound.
+// Config.Activity. Errors: ErrNotFound.
 func (d management) Events(ctx context.Context, id string, page Page) ([]Event, error) {
 	if _, err := d.get(ctx, id); err != nil || d.m.activity == nil {
 		return nil, err
@@ -208,7 +208,7 @@ func (d management) boundsWish(k Key) error {
 
 // renewed returns the actor as it is at this moment. A key that acts is read
 // anew: it may have been revoked or cut down since it was authenticated, by
-// somebody who must be able to rely on that. ErrNoActor.
+// somebody who must be able to rely on that. Errors: ErrNoActor.
 func (d management) renewed(ctx context.Context) (management, error) {
 	keyID, acts := strings.CutPrefix(d.actor.ID, keyActor)
 	if !acts || d.unbounded {

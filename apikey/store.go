@@ -16,8 +16,9 @@ import (
 // come in UTC and whole microseconds and are returned as the same instants.
 // What cannot be read back whole (a list, a permission, a time) is an error,
 // never a key with less on it. IDs, owners and types are compared byte for byte,
-// and any text at all may be asked for: what cannot be stored is not there. An error that matches none of this package's
-// means the store itself is in trouble.
+// and any text at all may be asked for: what cannot be stored is not there. An
+// error that matches none of this package's means the store itself is in
+// trouble.
 //
 // The suite in the package apikeytest checks all of this.
 type Store interface {
@@ -44,7 +45,8 @@ type Store interface {
 	// Update replaces a whole record, secrets included, and adds the event in
 	// the same transaction, if the stored version is r.Version-1. ErrConflict:
 	// it is another one. ErrNotFound: there is no such record. ErrExists: a
-	// new hash is taken by another key, or stands twice. In all three cases nothing is stored.
+	// new hash is taken by another key, or stands twice. In all three cases
+	// nothing is stored.
 	Update(ctx context.Context, r Record, e Event) error
 
 	// Rehash replaces one secret of a record by another form of the same

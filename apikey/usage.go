@@ -16,7 +16,7 @@ const (
 // Usage returns what was counted for a key today and on the days before, the
 // earliest first; days without any use are left out. Zero days stand for 30;
 // there are at most 400, in UTC. What was counted in the last ten seconds may
-// be missing. Without a Config.Activity there is nothing. ErrNotFound.
+// be missing. Without a Config.Activity there is nothing. Errors: ErrNotFound.
 func (d management) Usage(ctx context.Context, id string, days int) ([]Day, error) {
 	if _, err := d.get(ctx, id); err != nil || d.m.activity == nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (d management) LastUsed(ctx context.Context, keys ...Key) (map[string]LastU
 // Unused returns the keys that match the query, were created before the given
 // instant and were not let through since, the newest first. The page after has
 // the last key's ID as q.Before; a page that is not full is the last. It reads
-// as many keys as it takes to fill the page. ErrNoActivity.
+// as many keys as it takes to fill the page. Errors: ErrNoActivity.
 //
 // A key may have been used before uses were recorded at all, so know since when
 // they are before you revoke what this returns.
@@ -107,7 +107,7 @@ func (d management) Unused(ctx context.Context, since time.Time, q Query) ([]Key
 }
 
 // Purge deletes events and days from before the given instant, and returns how
-// many there were, also when it stopped at an error. Last uses stay.
+// many there were, also when it stopped at an error. Last uses stay. Errors:
 // ErrNoActivity.
 func (m *Manager) Purge(ctx context.Context, before time.Time) (int, error) {
 	if err := m.ready(); err != nil {

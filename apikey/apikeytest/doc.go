@@ -1,5 +1,6 @@
 // Package apikeytest proves that a store keeps the contracts of
-// [apikey.Store], [apikey.Activity] and [apikey.Feed], and has fakes for the tests of services that use keys.
+// [apikey.Store], [apikey.Activity] and [apikey.Feed], and has fakes for the
+// tests of services that use keys.
 //
 // Whoever writes a store runs [TestStore] on it:
 //

@@ -36,8 +36,8 @@ func (s *Set) Sum(kind int) uint64 {
 }
 
 // Stripe returns a number below Stripes that differs between most goroutines and
-// seldom changes for one: where its stack lies. That is no more than a guess at which
-// core this is, but it costs nothing, and a wrong guess costs only time.
+// seldom changes for one: where its stack lies. That is no more than a guess at
+// which core this is, but it costs nothing, and a wrong guess costs only time.
 func Stripe() uint64 {
 	var here byte
 	page := uint64(uintptr(unsafe.Pointer(&here))) >> 11 //nolint:gosec // only a number; stacks have 2 KiB at least

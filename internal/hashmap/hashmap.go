@@ -105,7 +105,8 @@ func (m *Map[V]) All() iter.Seq[*V] {
 // Len returns the number of entries. It counts as a change.
 func (m *Map[V]) Len() int { return m.count }
 
-// rebuild publishes a table without what is deleted, at most half full. Readers go on in the old one, which is left as it is.
+// rebuild publishes a table without what is deleted, at most half full. Readers
+// go on in the old one, which is left as it is.
 func (m *Map[V]) rebuild(old *table[V]) *table[V] {
 	size := minSlots
 	for size < 2*m.count {
