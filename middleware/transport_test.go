@@ -174,7 +174,7 @@ func TestKeyHeader(t *testing.T) {
 	requireRejected(t, send(tokens.guard.Optional, r), 401, "invalid_token")
 }
 
-func FuzzAuthorization(f *testing.F) {
+func FuzzReq202_Authorization(f *testing.F) {
 	for _, seed := range []string{"", "Bearer", "Bearer x", "bearer  x", "Basic x", "Bearer a=b", "Bearer =", "\tBearer x", "Bearer \x00"} {
 		f.Add(seed, seed)
 	}

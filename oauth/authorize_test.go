@@ -308,12 +308,21 @@ func TestReq119_WhatIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestReq120_122_EveryAnswer(t *testing.T) {
+func TestReq120_122_125_132_EveryAnswer(t *testing.T) {
 	t.Parallel()
 	const elsewhere = "http://127.0.0.1:8080/tenant"
 	h := newSite(t, func(c *oauth.Config) { c.Issuer = elsewhere })
 	// redirected looks at iss, the status and what may stand beside each other,
-	// and requireLawfulPage at the headers.
+	// and requireLawfulPage at the headers: at those against framing, which every
+	// page has, and for those of CORS, which none has.
+	for _, handler := range []http.Handler{h.server.AuthorizeHandler(), h.server.DecisionHandler()} {
+		r := get("u1", authorizePath+"?"+asking().Encode())
+		r.Header.Set("Origin", "https://app.example")
+		header := h.browse(handler, r).Header()
+		require.Equal(t, "DENY", header.Get("X-Frame-Options"))
+		require.Equal(t, "frame-ancestors 'none'", header.Get("Content-Security-Policy"))
+		require.NotContains(t, header, "Access-Control-Allow-Origin")
+	}
 	q := h.question("u1", asking().Encode())
 	require.Equal(t, "/tenant/oauth/authorize/decision", q.Action)
 	values := h.redirected(h.decide("u1", q.Ticket.Reveal(), "approve"))

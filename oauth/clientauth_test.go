@@ -229,7 +229,7 @@ func TestReq051_ClientBeforeEverythingElse(t *testing.T) {
 	requireTokens(t, h.as("first", byToken+token))
 }
 
-// That no store and no log sees one is in TestLeaks.
+// That no store and no log sees one is in TestReq198_199_Leaks.
 func TestReq053_OnlyTheHashOfASecretIsKept(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

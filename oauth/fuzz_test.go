@@ -14,7 +14,7 @@ import (
 )
 
 // Whatever is sent, the answer is lawful: requireLawful looks at it.
-func FuzzTokenEndpoint(f *testing.F) {
+func FuzzReq202_TokenEndpoint(f *testing.F) {
 	h := newHouse(f, unlimited)
 	authorization := h.basic("first")
 	for _, form := range []string{
@@ -75,7 +75,7 @@ func FuzzParseForm(f *testing.F) {
 }
 
 // Neither endpoint says anything about a token to somebody who is nobody.
-func FuzzRevokeAndIntrospect(f *testing.F) {
+func FuzzReq202_RevokeAndIntrospect(f *testing.F) {
 	h := newHouse(f)
 	a := h.tokens("first")
 	authorization := h.basic("first")

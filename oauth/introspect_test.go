@@ -15,7 +15,7 @@ func (h *house) withResourceServer() *house {
 	return h
 }
 
-func TestReq150_ActiveTokens(t *testing.T) {
+func TestReq150_154_155_ActiveTokens(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t).withResourceServer()
 	start := h.clock.now()
@@ -23,6 +23,7 @@ func TestReq150_ActiveTokens(t *testing.T) {
 	for _, client := range []string{"first", "api"} {
 		body := h.introspect(client, "token="+a.access())
 		require.Equal(t, 200, body.Code)
+		require.Equal(t, "no-store", body.Header().Get("Cache-Control"))
 		token, err := h.server.Verify(t.Context(), a.access())
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{
@@ -55,7 +56,7 @@ func TestReq150_Audience(t *testing.T) {
 }
 
 // Each of these is answered to the byte like a token that never was.
-func TestReq149_151_158_NothingIsSaid(t *testing.T) {
+func TestReq149_151_153_158_NothingIsSaid(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t).withResourceServer()
 	a, spent, revoked := h.tokens("first"), h.tokens("first"), h.tokens("first")

@@ -119,7 +119,7 @@ func (s *sink) visit() {
 	h.questions = nil // the page's, which has to know the ticket
 }
 
-func TestLeaks(t *testing.T) {
+func TestReq198_199_Leaks(t *testing.T) {
 	t.Parallel()
 	s := &sink{house: newSite(t)}
 	s.run()

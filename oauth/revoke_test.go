@@ -48,7 +48,7 @@ func TestReq134_137_138_141_RevokeOneAccessToken(t *testing.T) {
 	}
 }
 
-func TestReq137_140_RevokeARefreshToken(t *testing.T) {
+func TestReq137_140_143_RevokeARefreshToken(t *testing.T) {
 	t.Parallel()
 	for _, hint := range []string{"", "&token_type_hint=access_token", "&token_type_hint=refresh_token", "&token_type_hint="} {
 		for _, client := range []string{"first", "app"} { // 143: a public one, too
@@ -107,6 +107,24 @@ func TestReq135_WhatIsNoToken(t *testing.T) {
 	requireTokens(t, h.as("first", byCode(live)))
 }
 
+// There is no kind of token that cannot be revoked: whatever the hint says,
+// nobody hears of unsupported_token_type. What is no token is none of this
+// endpoint's business.
+func TestReq147_EveryKindCanBeRevoked(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	code := h.code()
+	for _, hint := range []string{"access_token", "refresh_token", "code", "urn:x", "id_token"} {
+		a := h.tokens("first")
+		own := requireTokens(t, h.as("first", byClient))
+		for _, token := range []string{a.access(), a.refresh(), own.access(), code, "x"} {
+			require.Equal(t, 200, h.revoke("first", "token="+token+"&token_type_hint="+hint).Code)
+		}
+		require.False(t, h.lives(a.access()) || h.lives(own.access()))
+	}
+	requireTokens(t, h.as("first", byCode(code)))
+}
+
 func TestReq139_AnotherClientsToken(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -121,8 +139,9 @@ func TestReq139_AnotherClientsToken(t *testing.T) {
 	requireTokens(t, h.as("first", byToken+a.refresh()))
 }
 
-// The two endpoints beside the token endpoint read and authenticate as it does.
-func TestRevocationAndIntrospectionTransport(t *testing.T) {
+// The two endpoints beside the token endpoint read and authenticate as it does, and
+// none of their answers is to be stored: requireLawful looks at that.
+func TestReq136_142_144_146_148_152_154_156_157_RevocationAndIntrospection(t *testing.T) {
 	t.Parallel()
 	for name, send := range map[string]func(h *house) func(id, body string, authorization ...string) answer{
 		"revoke":     func(h *house) func(id, body string, authorization ...string) answer { return h.revoke },

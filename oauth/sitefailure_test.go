@@ -156,7 +156,7 @@ func TestVisitWithAHangingStore(t *testing.T) {
 
 // Whatever is asked, the answer is lawful: requireLawfulPage looks at it. Nobody
 // is sent to where no client lives.
-func FuzzAuthorize(f *testing.F) {
+func FuzzReq202_Authorize(f *testing.F) {
 	h := newSite(f)
 	h.register("local", func(c *oauth.Client) { c.RedirectURIs = []string{"http://127.0.0.1:8081/cb", "http://[::1]/?x"} })
 	for _, query := range []string{
@@ -194,7 +194,7 @@ func FuzzAuthorize(f *testing.F) {
 }
 
 // A T in the ticket stands for a good secret, and an R for its request.
-func FuzzDecision(f *testing.F) {
+func FuzzReq202_Decision(f *testing.F) {
 	for _, ticket := range []string{"", "T.R", "T", "T.", ".R", "T.RA", "T.R.R", "paym_ct_x.R", "T.YT0lenN", "0T.R", " T.R"} {
 		f.Add(ticket, "approve", "u1")
 		f.Add(ticket, "deny", "u2")

@@ -76,6 +76,34 @@ func TestVerifyRefuses(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// Secrets have a shape that scanners find, and a checksum, without which no store
+// is asked about them.
+func TestReq201_ChecksumBeforeTheStore(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	a, code := h.tokens("first"), h.code()
+	require.Regexp(t, `^paym_at_[A-Za-z0-9]{49}$`, a.access())
+	require.Regexp(t, `^paym_rt_[A-Za-z0-9]{49}$`, a.refresh())
+	require.Regexp(t, `^paym_ac_[A-Za-z0-9]{49}$`, code)
+	h.tap.do(nil)
+	mistyped := func(secret string) string { // two digits in the wrong order
+		i := len(secret) - 20
+		for secret[i] == secret[i+1] {
+			i++
+		}
+		return secret[:i] + secret[i+1:i+2] + secret[i:i+1] + secret[i+2:]
+	}
+	_, err := h.server.Verify(t.Context(), mistyped(a.access()))
+	require.ErrorIs(t, err, oauth.ErrInvalid)
+	requireError(t, h.as("first", byToken+mistyped(a.refresh())), 400, "invalid_grant")
+	requireError(t, h.as("first", byCode(mistyped(code))), 400, "invalid_grant")
+	for _, token := range []string{a.access(), a.refresh()} {
+		require.Equal(t, 200, h.revoke("first", "token="+mistyped(token)).Code)
+		require.Equal(t, false, h.introspect("first", "token="+mistyped(token)).members["active"])
+	}
+	require.Empty(t, h.tap.since("Store"))
+}
+
 // An access token that was revoked by itself is spent, and nothing else is.
 func TestSpentAccessToken(t *testing.T) {
 	t.Parallel()

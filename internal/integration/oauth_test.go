@@ -37,7 +37,7 @@ func (d database) oauthStore(t testing.TB, db *sql.DB) *oauthsql.Store {
 	return store
 }
 
-func TestOAuthContract(t *testing.T) {
+func TestReq204_OAuthContract(t *testing.T) {
 	for _, dialect := range dialects() {
 		t.Run(dialect, func(t *testing.T) {
 			d := newDatabase(t, dialect)

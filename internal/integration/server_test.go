@@ -1,10 +1,15 @@
 package integration
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -36,6 +41,7 @@ type node struct {
 	server  *oauth.Server
 	clients *oauth.Clients
 	users   *oauthtest.Users
+	log     bytes.Buffer // at debug level, with events
 }
 
 // newNode starts a node. Nodes on one database have one issuer: that of the
@@ -54,6 +60,7 @@ func newNode(t testing.TB, store *oauthsql.Store, first *node) *node {
 	require.NoError(t, err)
 	n.clients, err = oauth.NewClients(store, store, oauth.ClientsConfig{})
 	require.NoError(t, err)
+	log := slog.New(slog.NewJSONHandler(&n.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	issuer := n.site.URL
 	if first != nil {
 		issuer = first.site.URL
@@ -68,6 +75,8 @@ func newNode(t testing.TB, store *oauthsql.Store, first *node) *node {
 			return c.Value, true
 		},
 		LoginURL: "/login", Consent: pages.Consent, ErrorPage: pages.Error, Resources: []oauth.Resource{{Path: "/api/me"}},
+		Logger:  log,
+		OnEvent: func(e oauth.Event) { log.Debug("event", "event", e) },
 	})
 	require.NoError(t, err)
 	for path, handler := range n.server.Routes() {
@@ -287,4 +296,57 @@ func TestReq077_124_CrowdsOverTwoNodes(t *testing.T) {
 			require.Equal(t, http.StatusBadRequest, status)
 		}
 	})
+}
+
+// Whoever has a copy of the database and the log at debug level has nothing that
+// can be used: no ticket, code, token, password or secret of a client.
+func TestReq198_199_DumpHasNoSecret(t *testing.T) {
+	eachOAuthStore(t, func(t *testing.T, f oauthFixture) {
+		n := newNode(t, f.store, nil)
+		web := n.register(false, oauth.GrantAuthorizationCode, oauth.GrantRefreshToken)
+		ticket, denied := n.question(web), n.question(web)
+		n.decide(denied, "deny")
+		spent, unspent := n.decide(ticket, "approve").Get("code"), n.decide(n.question(web), "approve").Get("code")
+		secrets := []string{web.Secret, userPassword, verifier(), ticket, denied, n.question(web), spent, unspent}
+		tokens := n.members("/oauth/token", web, redemption(spent))
+		for range 2 {
+			secrets = append(secrets, tokens["access_token"].(string), tokens["refresh_token"].(string))
+			tokens = n.members("/oauth/token", web, refreshing(tokens["refresh_token"]))
+		}
+		status, _, _ := n.post("/oauth/token", web, redemption(spent)) // is revoked by that, and says so
+		require.Equal(t, http.StatusBadRequest, status)
+
+		kept := append(f.dump(t, f.db), n.log.String()...)
+		hash := sha256.Sum256([]byte(unspent))
+		require.True(t, bytes.Contains(kept, hash[:]), "the scan sees what is stored")
+		require.Contains(t, n.log.String(), "code_reuse")
+		for _, secret := range secrets {
+			secret, _, _ = strings.Cut(secret, ".") // what is behind is the request, in a ticket
+			_, body, _ := strings.Cut(secret, "_")
+			for _, needle := range []string{secret, body, hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret))} {
+				require.False(t, len(needle) > 8 && bytes.Contains(kept, []byte(needle)), "%.12s", secret)
+			}
+		}
+	})
+}
+
+// dump returns everything that is in the tables.
+func (d database) dump(t testing.TB, db *sql.DB) (all []byte) {
+	t.Helper()
+	for _, table := range d.tables(t, db) {
+		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)
+		require.NoError(t, err)
+		columns, err := rows.Columns()
+		require.NoError(t, err)
+		cells, into := make([][]byte, len(columns)), make([]any, len(columns))
+		for i := range cells {
+			into[i] = &cells[i]
+		}
+		for rows.Next() {
+			require.NoError(t, rows.Scan(into...))
+			all = append(all, bytes.Join(cells, []byte("|"))...)
+		}
+		require.NoError(t, errors.Join(rows.Err(), rows.Close()))
+	}
+	return all
 }
