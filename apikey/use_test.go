@@ -77,6 +77,34 @@ func TestEveryOutcomeIsCounted(t *testing.T) {
 	})
 }
 
+// While an old secret overlaps with the new one, both are one key: in the
+// statistics, and for whoever limits by its ID.
+func TestBothSecretsAreOneKey(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s, m := newScribe(t)
+		first := apikeytest.Key(t, m)
+		second, err := m.Rotate(t.Context(), first.Key.ID, 0, time.Hour)
+		require.NoError(t, err)
+		addrs := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
+		for i, issued := range []apikey.Issued{first, second} {
+			v, err := m.Verify(t.Context(), issued.Secret.Reveal())
+			require.NoError(t, err)
+			require.Equal(t, first.Key.ID, v.Key().ID)
+			m.RecordUse(v, addrs[i], apikey.Allowed)
+			m.RecordUse(v, addrs[i], apikey.DeniedAddress)
+			time.Sleep(time.Second)
+		}
+		require.NoError(t, m.Close(t.Context()))
+		days, err := s.Usage(t.Context(), first.Key.ID, time.Time{})
+		require.NoError(t, err)
+		require.Len(t, days, 1)
+		require.Equal(t, apikey.Counts{Allowed: 2, DeniedAddress: 2}, days[0].Counts)
+		last, err := s.LastUsed(t.Context(), []string{first.Key.ID})
+		require.NoError(t, err)
+		require.Equal(t, addrs[1], last[0].Addr)
+	})
+}
+
 // What is wrong with the key itself is counted by Verify, and is no use.
 func TestDeniedByStateIsCounted(t *testing.T) {
 	t.Parallel()
@@ -114,8 +142,8 @@ func TestDeniedByStateIsCounted(t *testing.T) {
 	})
 }
 
-// At most one write per interval, whatever is done with one
-// key, and a failing Activity fails no request.
+// At most one write per interval, whatever is done with one key, and a failing
+// Activity fails no request.
 func TestFloodOnOneKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -121,7 +121,16 @@ func (s *sink) visit() {
 
 func TestReq198_199_Leaks(t *testing.T) {
 	t.Parallel()
-	s := &sink{house: newSite(t)}
+	t.Run("default", func(t *testing.T) { leaks(t) })
+	t.Run("cached", func(t *testing.T) { leaks(t, cached, func(c *oauth.Config) { c.CacheSize = 1000 }) })
+	t.Run("RefreshEndsAccess", func(t *testing.T) { leaks(t, endsAccess) })
+}
+
+// leaks does everything and looks at all that is left of it.
+func leaks(t *testing.T, change ...func(*oauth.Config)) {
+	t.Helper()
+	t.Parallel()
+	s := &sink{house: newSite(t, change...)}
 	s.run()
 	for _, e := range s.events {
 		data, err := json.Marshal(e)

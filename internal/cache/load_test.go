@@ -374,7 +374,7 @@ func TestBusy(t *testing.T) {
 	})
 }
 
-// Refreshes take no more than half of the room.
+// Refreshes take no more than half of the room, and what is left is not more.
 func TestRefreshesLeaveRoom(t *testing.T) {
 	in(t, func(t *testing.T) {
 		w := newWorld()
@@ -389,8 +389,16 @@ func TestRefreshesLeaveRoom(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(t, 8, w.refreshes)
-		w.set("another", 1)
-		w.is(t, "another", 1)
+		var callers sync.WaitGroup
+		for i := range 8 {
+			another := "another " + strconv.Itoa(i)
+			w.set(another, 1)
+			callers.Go(func() { w.is(t, another, 1) })
+		}
+		synctest.Wait()
+		require.Equal(t, 8, w.waited)
+		w.fails(t, "one too many", ErrBusy)
+		callers.Wait()
 		synctest.Wait()
 		require.Zero(t, w.refreshes+w.waited)
 	})
