@@ -282,3 +282,19 @@ func (busy) Verify(context.Context, string, string) (ok, outdated bool, err erro
 }
 
 func (busy) Hash(context.Context, string) (string, error) { return "", errors.ErrUnsupported }
+
+// Whoever has no password cannot sign in, even if the hasher says yes to nothing.
+func TestNoPasswordIsNone(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(c *oauth.Config) { c.Passwords = gullible{} })
+	for _, name := range []string{"bob", "nobody"} {
+		requireError(t, h.as("first", login(name, right)), 400, "invalid_grant")
+	}
+	requireTokens(t, h.as("first", byLogin))
+}
+
+type gullible struct{ busy }
+
+func (gullible) Verify(context.Context, string, string) (ok, outdated bool, err error) {
+	return true, false, nil
+}

@@ -178,6 +178,16 @@ func TestDrop(t *testing.T) {
 		require.Zero(t, w.Stats().Entries)
 		w.is(t, "a", 2)
 		w.is(t, "b", 2)
+
+		// A read that is under way is made again.
+		w.Drop()
+		w.behave(500*time.Millisecond, nil)
+		go func() { _, _ = w.ask(context.Background(), "a") }()
+		synctest.Wait()
+		w.set("a", 3)
+		w.Drop()
+		w.is(t, "a", 3)
+		w.is(t, "a", 3)
 	})
 }
 

@@ -442,6 +442,41 @@ func TestMisses(t *testing.T) {
 	})
 }
 
+// Whoever looked a moment too early does not read again what is there by now.
+func TestLoadOfWhatIsKnown(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld()
+		w.set("a", 1)
+		w.is(t, "a", 1)
+		w.is(t, "b", 0)
+		for range 2 {
+			e, err := w.Load(t.Context(), w.Key("a"), w.read("a"))
+			require.NoError(t, err)
+			require.Equal(t, 1, e.Value)
+			e, err = w.Load(t.Context(), w.Key("b"), w.read("b"))
+			require.NoError(t, err)
+			require.Nil(t, e)
+		}
+		require.Equal(t, int64(2), w.reads.Load())
+	})
+}
+
+// That there is nothing under one secret says nothing about another, although
+// more are remembered than there is room for.
+func TestMissesOfOthers(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld()
+		for i := range 5 * len(misses{}) {
+			w.is(t, "nobody "+strconv.Itoa(i), 0)
+		}
+		for i := range 50 {
+			secret := "somebody " + strconv.Itoa(i)
+			w.set(secret, 1)
+			w.is(t, secret, 1)
+		}
+	})
+}
+
 // Nobody is told that there is nothing if it appeared before they asked.
 func TestAppeared(t *testing.T) {
 	in(t, func(t *testing.T) {
