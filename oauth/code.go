@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+
+	"github.com/latchwork/latchwork/scope"
 )
 
 // codeGrant is RFC 6749 section 4.1.3 with PKCE, RFC 7636, for every client.
@@ -18,7 +20,7 @@ func (s *Server) codeGrant(ctx context.Context, c Client, f form) (tokenResponse
 		return tokenResponse{}, rejected
 	}
 	held, g := &r.credential, &r.grant
-	if rejected := s.refuseCode(r, f); rejected != nil {
+	if rejected := s.refuseCode(r); rejected != nil {
 		s.announce(Event{Kind: EventCodeRefused, ClientID: c.ID, Subject: g.Subject, GrantID: g.ID})
 		return tokenResponse{}, rejected
 	}
@@ -31,21 +33,25 @@ func (s *Server) codeGrant(ctx context.Context, c Client, f form) (tokenResponse
 	if !r.now.Before(held.ExpiresAt) {
 		return tokenResponse{}, invalidGrant(ErrExpired)
 	}
+	granted, rejected := narrowed(held.Scope, c.Scopes) // without what the client has lost since
+	if rejected != nil {
+		return tokenResponse{}, rejected
+	}
 	if rejected := s.stillActive(ctx, g.Subject); rejected != nil {
 		return tokenResponse{}, rejected
 	}
-	return s.redeem(ctx, r)
+	return s.redeem(ctx, r, granted)
 }
 
 // refuseCode says why a code is not for whoever presents it.
-func (s *Server) refuseCode(r presentation, f form) *Error {
+func (s *Server) refuseCode(r presentation) *Error {
 	c := r.credential
 	switch {
 	case c.Kind != KindCode || r.grant.Subject.Kind != SubjectUser || c.ClientID != r.client.ID:
 		return invalidGrant(ErrInvalid)
-	case !verifies(f["code_verifier"], c.Challenge):
+	case !verifies(r.form["code_verifier"], c.Challenge):
 		return invalidGrant(errVerifier)
-	case !r.client.redirectedTo(c.RedirectURI, f["redirect_uri"]):
+	case !r.client.redirectedTo(c.RedirectURI, r.form["redirect_uri"]):
 		return invalidGrant(errRedirect)
 	}
 	return nil
@@ -82,10 +88,9 @@ func (c Client) redirectedTo(requested, presented string) bool {
 }
 
 // redeem spends the code for the first tokens of its grant.
-func (s *Server) redeem(ctx context.Context, r presentation) (tokenResponse, *Error) {
+func (s *Server) redeem(ctx context.Context, r presentation, granted scope.Set) (tokenResponse, *Error) {
 	attempt := newAttempt()
 	answer := s.successors(r.secret, attempt, r.grant.ID)
-	granted := r.credential.Scope.Intersect(r.client.Scopes) // without what the client has lost since
 	access := s.accessCredential(r.client, r.grant, granted, answer.AccessToken, r.now)
 	issue := []Credential{access}
 	if r.client.may(GrantRefreshToken) {

@@ -307,6 +307,20 @@ func TestReq078_ScopeIsWhatWasApproved(t *testing.T) {
 	c.Scopes = set("invoices")
 	h.clients.put(c)
 	require.Equal(t, "invoices", requireTokens(t, h.as("first", byCode(h.code()))).text("scope"), "without what the client has lost since")
+
+	// What is left is nothing: an answer without scope would say that it is all.
+	c.Scopes, c.DefaultScopes = set("other"), set("other")
+	h.clients.put(c)
+	code := h.code()
+	h.tap.do(nil)
+	requireError(t, h.as("first", byCode(code)), 400, "invalid_scope")
+	require.Empty(t, h.tap.writes())
+	c.Scopes = set("profile", "other")
+	h.clients.put(c)
+	require.Equal(t, "profile", requireTokens(t, h.as("first", byCode(code))).text("scope"), "the code was not spent")
+
+	nothing := func(g *oauth.Grant, c *oauth.Credential) { g.Scope, c.Scope = set(), set() }
+	require.NotContains(t, requireTokens(t, h.as("first", byCode(h.code(nothing)))).members, "scope", "nothing was approved")
 }
 
 func TestReq079_UserGoneSinceConsent(t *testing.T) {

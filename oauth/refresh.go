@@ -14,6 +14,7 @@ import (
 // and what belongs to it.
 type presentation struct {
 	client     Client
+	form       form
 	secret     string
 	credential Credential
 	grant      Grant
@@ -37,7 +38,7 @@ func (s *Server) presented(ctx context.Context, c Client, f form, name string, f
 	if err != nil {
 		return presentation{}, unavailable(err)
 	}
-	return presentation{client: c, secret: secret, credential: held, grant: g, now: s.now()}, nil
+	return presentation{client: c, form: f, secret: secret, credential: held, grant: g, now: s.now()}, nil
 }
 
 // refreshGrant is RFC 6749 section 6 with rotation, RFC 9700 section 4.14.2:
@@ -77,7 +78,7 @@ func (s *Server) refreshedScope(f form, c Client, held scope.Set) (scope.Set, *E
 	if rejected != nil {
 		return scope.Set{}, rejected
 	}
-	return requested.Intersect(c.Scopes), nil
+	return narrowed(requested, c.Scopes)
 }
 
 // stillActive asks whether a grant's user may still be spoken for.
@@ -142,8 +143,8 @@ func (s *Server) endAccess(ctx context.Context, r presentation) error {
 
 // replay answers a refresh token that was spent already. Soon afterwards, and
 // as long as its successor was not used, the answer was probably lost: it is
-// given again. Otherwise one of two who have the token is a thief, and the
-// grant is revoked.
+// given again, to whoever asks for no more than the first time was possible.
+// Otherwise one of two who have the token is a thief, and the grant is revoked.
 func (s *Server) replay(ctx context.Context, r presentation, attempt Attempt, at time.Time) (tokenResponse, *Error) {
 	answer := s.successors(r.secret, attempt, r.grant.ID)
 	// Whoever was overtaken looked at the clock before the token was spent.
@@ -153,6 +154,9 @@ func (s *Server) replay(ctx context.Context, r presentation, attempt Attempt, at
 			return tokenResponse{}, unavailable(err)
 		}
 		if refresh.SpentAt.IsZero() {
+			if _, rejected := s.refreshedScope(r.form, r.client, r.credential.Scope); rejected != nil {
+				return tokenResponse{}, rejected
+			}
 			if rejected := s.stillActive(ctx, r.grant.Subject); rejected != nil {
 				return tokenResponse{}, rejected
 			}

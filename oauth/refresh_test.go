@@ -231,10 +231,17 @@ func TestReq102_ClientLostAScope(t *testing.T) {
 		{"profile", "&scope=invoices+profile", "profile"},
 		{"other", "", ""},
 		{"other", "&scope=invoices", ""},
+		{"profile", "&scope=invoices", ""},
 		{"profile", "", "profile"},
 	} {
 		c.Scopes = set(step.has)
 		h.clients.put(c)
+		if step.granted == "" {
+			h.tap.do(nil)
+			requireError(t, h.as("first", byToken+a.refresh()+step.ask), 400, "invalid_scope")
+			require.Empty(t, h.tap.writes(), "the token is still good for when the client has one again")
+			continue
+		}
 		a = requireTokens(t, h.as("first", byToken+a.refresh()+step.ask))
 		require.Equal(t, step.granted, a.text("scope"))
 	}

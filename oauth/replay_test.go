@@ -20,17 +20,20 @@ func TestReq092_ReplayInsideTheWindow(t *testing.T) {
 		first := requireTokens(t, h.as(client, byToken+a.refresh()+"&scope=profile"))
 		h.tap.do(nil)
 		requireSame(t, first, h.as(client, byToken+a.refresh()))
-		for _, form := range []string{"", "&scope=invoices", "&scope=profile+invoices", "&scope=root"} {
+		for _, form := range []string{"", "&scope=invoices", "&scope=profile+invoices"} {
 			h.clock.advance(2 * time.Second)
 			again := requireTokens(t, h.as(client, byToken+a.refresh()+form))
 			require.Equal(t, first.access(), again.access())
 			require.Equal(t, first.refresh(), again.refresh())
 			require.Equal(t, "profile", again.text("scope"), "what the token has, not what this request asks for")
 		}
+		for _, form := range []string{"&scope=root", "&scope=profile+root", "&scope=*", "&scope=%22"} { // 087
+			requireError(t, h.as(client, byToken+a.refresh()+form), 400, "invalid_scope")
+		}
 		require.Empty(t, h.tap.writes())
 		require.Equal(t, []oauth.EventKind{"issued", "refreshed"}, h.kinds())
 		again := h.as(client, byToken+a.refresh())
-		require.InDelta(t, 892, again.members["expires_in"], 0)
+		require.InDelta(t, 894, again.members["expires_in"], 0)
 		requireTokens(t, h.as(client, byToken+first.refresh()))
 	}
 }

@@ -85,7 +85,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (tokenResponse, *
 // say. What it may not have is invalid_scope, and so is what does not exist.
 func (s *Server) requestedScope(f form, allowed, otherwise scope.Set) (scope.Set, *Error) {
 	if f["scope"] == "" {
-		return otherwise.Intersect(allowed), nil
+		return narrowed(otherwise, allowed)
 	}
 	// A copy: what is granted would hold on to the whole request otherwise.
 	requested, err := scope.ParseScope(strings.Clone(f["scope"]))
@@ -96,6 +96,18 @@ func (s *Server) requestedScope(f form, allowed, otherwise scope.Set) (scope.Set
 		return scope.Set{}, invalidScope()
 	}
 	return requested, nil
+}
+
+// narrowed is what is left of a scope that was approved, or is the default, in
+// what is allowed now. If nothing is, that is invalid_scope, RFC 6749 section
+// 3.3: an answer without scope would say that all of it was granted. Nothing of
+// nothing is fine.
+func narrowed(approved, allowed scope.Set) (scope.Set, *Error) {
+	granted := approved.Intersect(allowed)
+	if granted.IsEmpty() && !approved.IsEmpty() {
+		return scope.Set{}, invalidScope()
+	}
+	return granted, nil
 }
 
 // writeError writes an error response.
