@@ -23,7 +23,8 @@ type Database struct {
 
 // Open connects to postgres://user:password@host/name, to
 // mysql://user:password@host/name, which is MariaDB's, too, or to the SQLite
-// file with this path, which is made if it is not there.
+// file with this path, which is made if it is not there. Behind a question mark
+// stand the options of the driver, such as ?tls=true of mysql.
 func Open(ctx context.Context, name string) (Database, error) {
 	d, err := open(name)
 	if err != nil {
@@ -31,7 +32,11 @@ func Open(ctx context.Context, name string) (Database, error) {
 	}
 	if err := d.PingContext(ctx); err != nil {
 		_ = d.Close() // it was never open
-		return Database{}, fmt.Errorf("the %s database does not answer: %w", d.Dialect, err)
+		check := "check that the server runs, that it has a database of this name, and the user and password"
+		if d.Dialect == "sqlite" {
+			check = "check that its folder is there and may be written to, and the file, too"
+		}
+		return Database{}, fmt.Errorf("the %s database does not answer (%s): %w", d.Dialect, check, err)
 	}
 	return d, nil
 }
@@ -78,5 +83,8 @@ func mysqlConfig(name string) (*mysql.Config, error) {
 	}
 	cfg.User = u.User.Username()
 	cfg.Passwd, _ = u.User.Password()
-	return cfg, nil
+	if u.RawQuery == "" {
+		return cfg, nil
+	}
+	return mysql.ParseDSN(cfg.FormatDSN() + "?" + u.RawQuery)
 }

@@ -32,9 +32,9 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"redis://127.0.0.1":                  `database redis://...: want postgres://, mysql:// or the path of a file`,
 		"mysql://127.0.0.1":                  "want mysql://user:password@host:3306/database",
 		"mysql://a:secret@[::1/x":            "want mysql://user:password@host:3306/database",
-		"mysql://a:secret@127.0.0.1:1/x":     "the mysql database does not answer",
+		"mysql://a:secret@127.0.0.1:1/x":     "the mysql database does not answer (check that the server runs, ",
 		"postgres://a:secret@127.0.0.1:1/x":  "the postgres database does not answer",
-		filepath.Join(t.TempDir(), "a", "b"): "the sqlite database does not answer",
+		filepath.Join(t.TempDir(), "a", "b"): "the sqlite database does not answer (check that its folder is there and may be written to, and the file, too): ",
 	} {
 		_, err := opendb.Open(t.Context(), name)
 		require.ErrorContains(t, err, says, name)
