@@ -105,12 +105,18 @@ func (s *Store) preparedUpserts(ctx context.Context, needed bool) (upserts, erro
 	if !needed || s.full.uses != nil {
 		return s.full, nil
 	}
-	dialect := s.db.Dialect()
-	err := s.db.Prepare(ctx, &s.full.days, upsertDays(dialect, maxRows))
-	if err == nil {
-		err = s.db.Prepare(ctx, &s.full.uses, upsertUses(dialect, maxRows))
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text func(sqlkit.Dialect, int) string
+	}{{&s.full.days, upsertDays}, {&s.full.uses, upsertUses}} {
+		if *p.stmt != nil {
+			continue // an earlier call came so far
+		}
+		if err := s.db.Prepare(ctx, p.stmt, p.text(s.db.Dialect(), maxRows)); err != nil {
+			return s.full, err
+		}
 	}
-	return s.full, err
+	return s.full, nil
 }
 
 // upsert stores n rows.
