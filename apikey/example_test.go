@@ -136,6 +136,70 @@ func ExampleManager_Import() {
 	// true
 }
 
+// A database that has no pepper gets one, while its keys go on working.
+func ExampleManager_PepperHashes() {
+	ctx, store := context.Background(), apikey.NewMemoryStore()
+	before, err := apikey.New(store, apikey.Config{Prefix: "paym"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	issued, err := before.Create(ctx, apikey.Spec{Name: "CI", Type: "admin"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// The next release of the service accepts both forms.
+	pepper := apikey.NewPepper("2026", []byte("32 bytes or more, from a safe place"))
+	fmt.Println(pepper)
+	between, err := apikey.New(store, apikey.Config{Prefix: "paym", Peppers: []apikey.Pepper{pepper}, InsecureUnpeppered: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var batch apikey.Page
+	for {
+		done, err := between.PepperHashes(ctx, batch)
+		fmt.Println(done.Peppered, done.Under, err)
+		if done.Next == "" {
+			break
+		}
+		batch.Before = done.Next
+	}
+
+	// The one after that has only the pepper.
+	after, err := apikey.New(store, apikey.Config{Prefix: "paym", Peppers: []apikey.Pepper{pepper}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = after.Verify(ctx, issued.Secret.Reveal())
+	fmt.Println(err)
+	// Output:
+	// pepper 2026
+	// 1 map[2026:1] <nil>
+	// <nil>
+}
+
+// Whatever a secret scanner found is handed over as it is.
+func ExampleManager_RevokeLeaked() {
+	ctx := context.Background()
+	keys, err := apikey.New(apikey.NewMemoryStore(), apikey.Config{Prefix: "paym"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	issued, err := keys.Create(ctx, apikey.Spec{Name: "CI", Type: "admin"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, leak := range keys.RevokeLeaked(ctx, issued.Secret, apikey.NewSecret("paym_of_somebody_else")) {
+		fmt.Println(leak.Status, leak.KeyID == issued.Key.ID, leak.Err)
+	}
+	_, err = keys.Verify(ctx, issued.Secret.Reveal())
+	fmt.Println(err)
+	// Output:
+	// revoked true <nil>
+	// not_ours false <nil>
+	// apikey: revoked
+}
+
 // Of a bad configuration everything is named at once.
 func ExampleNew() {
 	_, err := apikey.New(nil, apikey.Config{Prefix: "pay-m", Types: []string{"Admin"}})
