@@ -87,7 +87,7 @@ func answerTo(code string) answer {
 	case CodeIPUnknown:
 		return answer{http.StatusForbidden, "The key is bound to addresses, and the client's is not known.", false, ""}
 	case CodeWrongKeyType:
-		return answer{http.StatusForbidden, "An API key of another type is needed here.", false, ""}
+		return answer{http.StatusForbidden, "An API key of a type that is accepted here is needed.", false, ""}
 	case CodeUserRequired:
 		return answer{http.StatusForbidden, "The access token of a user is needed here.", true, "insufficient_scope"}
 	case CodeClientRequired:
