@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -103,6 +104,14 @@ func TestOurServerPasses(t *testing.T) {
 	require.Len(t, scores, 12)
 	require.Equal(t, oauthtest.Score{Passed: len(report)}, scores[11])
 	require.Contains(t, report.String(), "token endpoint")
+}
+
+// So does one that caches access tokens: what it revokes is dead at once.
+func TestOurServerPassesWithACache(t *testing.T) {
+	t.Parallel()
+	report, err := oauthtest.CheckProtocol(t.Context(), newTarget(t, asItIs, func(c *oauth.Config) { c.CacheTTL = time.Minute }))
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
 }
 
 // What a server does not offer is skipped, and said to be.
