@@ -47,8 +47,8 @@ func TestUpgrade(t *testing.T) {
 				"thingsql: the schema has version 1, and this program needs version 2: call thingsql.Migrate(ctx, db, cfg) first")
 			var all sync.WaitGroup
 			errs := make([]error, 4)
-			for i := range errs {
-				node := open(2)
+			nodes := []*sqlkit.DB{open(2), open(2), open(2), open(2)}
+			for i, node := range nodes {
 				all.Go(func() { errs[i] = node.Migrate(context.Background()) })
 			}
 			all.Wait()
