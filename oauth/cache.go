@@ -188,5 +188,8 @@ func (s *Server) Close(ctx context.Context) error {
 	if s.cache == nil {
 		return nil
 	}
+	if s.cfg.RevokedBy != nil {
+		s.cfg.RevokedBy.forget(s.cache)
+	}
 	return s.cache.background.Close(ctx)
 }

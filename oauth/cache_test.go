@@ -171,7 +171,7 @@ func TestRevocationOfAClientIsInEffectAtOnce(t *testing.T) {
 				require.NoError(t, err)
 				servers := make([]*oauth.Server, 2)
 				for i := range servers {
-					servers[i], err = oauth.New(store, clients, oauth.Config{Issuer: issuer, Prefix: "paym", CacheTTL: cacheTTL})
+					servers[i], err = oauth.New(store, clients, oauth.Config{Issuer: issuer, Prefix: "paym", CacheTTL: cacheTTL, RevokedBy: clients})
 					require.NoError(t, err)
 				}
 				machine, err := clients.Create(t.Context(), machineSpec())
@@ -186,6 +186,37 @@ func TestRevocationOfAClientIsInEffectAtOnce(t *testing.T) {
 					_, err := server.Verify(t.Context(), token)
 					require.ErrorIs(t, err, oauth.ErrRevoked)
 				}
+			})
+		})
+	}
+}
+
+// Without RevokedBy, and after Close, it is as if somebody else had revoked it.
+func TestRevocationOfAClientIsHeardInTime(t *testing.T) {
+	for name, deaf := range map[string]bool{"not told": true, "closed": false} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				store := oauth.NewMemoryStore()
+				clients, err := oauth.NewClients(oauth.NewMemoryClients(), store, oauth.ClientsConfig{})
+				require.NoError(t, err)
+				cfg := oauth.Config{Issuer: issuer, Prefix: "paym", CacheTTL: cacheTTL, RevokedBy: clients}
+				if deaf {
+					cfg.RevokedBy = nil
+				}
+				server, err := oauth.New(store, clients, cfg)
+				require.NoError(t, err)
+				machine, err := clients.Create(t.Context(), machineSpec())
+				require.NoError(t, err)
+				token := issue(t, server, basic(machine.Client.ID, machine.Secret.Reveal()))
+				_, err = server.Verify(t.Context(), token)
+				require.NoError(t, err)
+				require.NoError(t, server.Close(t.Context()))
+				require.NoError(t, second(clients.Disable(t.Context(), machine.Client.ID)))
+				_, err = server.Verify(t.Context(), token)
+				require.NoError(t, err)
+				time.Sleep(cacheTTL)
+				_, err = server.Verify(t.Context(), token)
+				require.ErrorIs(t, err, oauth.ErrRevoked)
 			})
 		})
 	}
@@ -550,7 +581,7 @@ func TestStoreLagsBehindAClient(t *testing.T) {
 		lagging := &replica{Store: oauth.NewMemoryStore()}
 		clients, err := oauth.NewClients(oauth.NewMemoryClients(), lagging, oauth.ClientsConfig{Now: clock.now})
 		require.NoError(t, err)
-		server, err := oauth.New(lagging, clients, oauth.Config{Issuer: issuer, Prefix: "paym", CacheTTL: cacheTTL, Now: clock.now})
+		server, err := oauth.New(lagging, clients, oauth.Config{Issuer: issuer, Prefix: "paym", CacheTTL: cacheTTL, RevokedBy: clients, Now: clock.now})
 		require.NoError(t, err)
 		machine, err := clients.Create(t.Context(), machineSpec())
 		require.NoError(t, err)

@@ -38,17 +38,17 @@ type Clients struct {
 	cfg      ClientsConfig
 
 	mu     sync.Mutex
-	caches []*tokenCache // of the Servers that hear what is revoked
+	caches map[*tokenCache]struct{} // of the Servers that hear what is revoked
 }
 
 // NewClients returns Clients that keeps them in a registry, and revokes in a
 // Store what was granted to those that are disabled or deleted.
 func NewClients(registry ClientRegistry, grants Store, cfg ClientsConfig) (*Clients, error) {
 	var faults []error
-	if registry == nil {
+	if isNil(registry) {
 		faults = append(faults, errors.New("oauth: the client registry is nil"))
 	}
-	if grants == nil {
+	if isNil(grants) {
 		faults = append(faults, errors.New("oauth: the store is nil"))
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -57,7 +57,7 @@ func NewClients(registry ClientRegistry, grants Store, cfg ClientsConfig) (*Clie
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Clients{registry: registry, grants: grants, cfg: cfg}, nil
+	return &Clients{registry: registry, grants: grants, cfg: cfg, caches: map[*tokenCache]struct{}{}}, nil
 }
 
 // now is the present as a registry may see it.
@@ -209,7 +209,14 @@ func (m *Clients) Delete(ctx context.Context, id string) error {
 func (m *Clients) tell(c *tokenCache) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.caches = append(m.caches, c)
+	m.caches[c] = struct{}{}
+}
+
+// forget ends that.
+func (m *Clients) forget(c *tokenCache) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.caches, c)
 }
 
 func (m *Clients) revoke(ctx context.Context, id string) (int, error) {
@@ -220,7 +227,7 @@ func (m *Clients) revoke(ctx context.Context, id string) (int, error) {
 	n, err := m.grants.RevokeGrants(ctx, Filter{ClientID: id}, now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, c := range m.caches {
+	for c := range m.caches {
 		c.revoked(Filter{ClientID: id}, Subject{}, now, err)
 	}
 	if err != nil {

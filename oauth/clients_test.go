@@ -407,6 +407,8 @@ func TestClientsWithAFailingRegistry(t *testing.T) {
 	_, err := r.Enable(ctx, other.Client.ID)
 	require.ErrorIs(t, err, oauth.ErrConflict)
 
+	_, err = oauth.NewClients((*oauth.MemoryClients)(nil), (*oauth.MemoryStore)(nil), oauth.ClientsConfig{})
+	require.ErrorContains(t, err, "the client registry is nil\noauth: the store is nil")
 	_, err = oauth.NewClients(nil, nil, oauth.ClientsConfig{})
 	require.ErrorContains(t, err, "registry is nil")
 	require.ErrorContains(t, err, "store is nil")

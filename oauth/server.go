@@ -135,12 +135,17 @@ type Config struct {
 
 	// CacheTTL is how long Verify may go by what was read of an access token,
 	// from the start of the read that found it. What is revoked through this
-	// Server is in effect when the call returns, and so is what Clients
-	// revoke, if New was given them as they are; what somebody else revokes on
-	// the same store, no later than that. Zero: every call reads the store, and every
+	// Server is in effect when the call returns, and so is what RevokedBy
+	// revoke; what somebody else revokes on the same store, no later than that.
+	// Zero: every call reads the store, and every
 	// revocation is in effect at once. At most 24 hours. Tokens in use are read
 	// again in the background, which Close ends.
 	CacheTTL time.Duration
+
+	// RevokedBy are the Clients that tell this Server, until Close, which
+	// clients they disabled or deleted. Only CacheTTL needs them. Nil: none, and
+	// what Clients revoke is in effect here after CacheTTL.
+	RevokedBy *Clients
 
 	// CacheSize is how many access tokens are kept at most. Zero: 100,000.
 	CacheSize int
@@ -261,8 +266,8 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	if known, ok := clients.(*Clients); ok && s.cache != nil {
-		known.tell(s.cache)
+	if cfg.RevokedBy != nil && s.cache != nil {
+		cfg.RevokedBy.tell(s.cache)
 	}
 	if !cfg.InsecureUnlimitedGuesses {
 		s.secrets = newSecrets(cfg.Limits.ClientSecret)
