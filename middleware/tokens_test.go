@@ -66,16 +66,16 @@ func newAgency(t *testing.T, change ...func(*middleware.Config)) *agency {
 func (a *agency) user(scopes ...string) string   { return a.token(oauth.SubjectUser, scopes) }
 func (a *agency) client(scopes ...string) string { return a.token(oauth.SubjectClient, scopes) }
 
-func (a *agency) token(kind oauth.SubjectKind, scopes []string) string {
+func (a *agency) token(kind oauth.SubjectKind, scopes []string, resources ...string) string {
 	a.t.Helper()
 	token := a.format.Generate()
 	g := oauth.Grant{
 		ID: "grant " + token, Subject: oauth.Subject{Kind: kind, ID: "u1"}, ClientID: "u1",
-		Scope: scope.MustParseSet(scopes...), CreatedAt: a.now, ExpiresAt: a.now.Add(time.Hour),
+		Scope: scope.MustParseSet(scopes...), Resources: resources, CreatedAt: a.now, ExpiresAt: a.now.Add(time.Hour),
 	}
 	require.NoError(a.t, a.store.CreateGrant(a.t.Context(), g, oauth.Credential{
 		ID: "token-id", Hash: sha256.Sum256([]byte(token)), Kind: oauth.KindAccess, GrantID: g.ID, ClientID: g.ClientID,
-		Scope: g.Scope, CreatedAt: a.now, ExpiresAt: g.ExpiresAt,
+		Scope: g.Scope, Resources: resources, CreatedAt: a.now, ExpiresAt: g.ExpiresAt,
 	}))
 	return token
 }
@@ -100,6 +100,20 @@ func TestReq170_TokenWithScope(t *testing.T) {
 		ClientAddr: p.ClientAddr, ExpiresAt: a.now.Add(time.Hour),
 	}), fmt.Sprintf("%+v", p))
 	require.Equal(t, "192.0.2.1", p.ClientAddr.String())
+}
+
+// A token for other resources is none for this one, and nobody knows which this
+// one is.
+func TestTokensForResources(t *testing.T) {
+	t.Parallel()
+	for _, resources := range [][]string{
+		{"https://other.example/api"}, {"https://billing.example"}, {"https://other.example", "https://billing.example"},
+	} {
+		a := newAgency(t)
+		got := get(a.guard.RequireScope("profile"), "Bearer "+a.token(oauth.SubjectUser, []string{"profile"}, resources...))
+		require.Equal(t, 401, got.Code)
+		require.Equal(t, `Bearer realm="api", error="invalid_token", scope="profile"`, got.Header().Get("WWW-Authenticate"))
+	}
 }
 
 // Every row is sent to RequireScope("profile").
