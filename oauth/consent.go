@@ -67,7 +67,9 @@ func (s *Server) labelled(names []string) []scope.Permission {
 func (s *Server) newTicket(ctx context.Context, subject string, a authorization) (string, error) {
 	ticket := s.ticket.Generate() + "." + base64.RawURLEncoding.EncodeToString([]byte(a.form.authorization()))
 	g := s.newGrant(Subject{Kind: SubjectPending, ID: subject}, a.client, a.scope, ticketLifetime)
-	return ticket, s.create(ctx, g, newCredential(KindTicket, g, a.scope, ticket, g.CreatedAt, ticketLifetime))
+	c := newCredential(KindTicket, g, a.scope, ticket, g.CreatedAt, ticketLifetime)
+	c.RedirectURI = a.redirect // even if the request names none
+	return ticket, s.create(ctx, g, c)
 }
 
 // DecisionHandler returns where the consent page posts to. It refuses requests
@@ -121,6 +123,9 @@ func (s *Server) decide(ctx context.Context, subject, ticket string) (authorizat
 		return authorization{}, rejected
 	}
 	a, rejected := s.authorization(ctx, f, nil)
+	if a.redirect != "" && a.redirect != held.RedirectURI {
+		return authorization{}, staleTicket(errRedirect)
+	}
 	if rejected != nil {
 		return a, rejected
 	}

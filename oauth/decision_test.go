@@ -34,6 +34,28 @@ func TestReq121_DenyAndApprove(t *testing.T) {
 	}
 }
 
+// Whoever approved was told where they go afterwards. If that is another place
+// now, nothing goes there, not even an error.
+func TestRedirectURIChangedSinceThePage(t *testing.T) {
+	t.Parallel()
+	for _, decision := range []string{"approve", "deny"} {
+		h := newSite(t)
+		q := h.question("u1", asking("redirect_uri", "").Encode())
+		require.Equal(t, callback, q.RedirectURI)
+		before := h.clients.get("first")
+		after := before
+		after.RedirectURIs = []string{"https://other.example/cb"}
+		h.clients.put(after)
+		requirePage(t, h.decide("u1", q.Ticket.Reveal(), decision), 403)
+		after.Scopes = set("other")
+		h.clients.put(after)
+		requirePage(t, h.decide("u1", q.Ticket.Reveal(), decision), 403)
+		h.clients.put(before)
+		to := h.decide("u1", q.Ticket.Reveal(), decision).Header().Get("Location")
+		require.True(t, strings.HasPrefix(to, callback+"&"), to)
+	}
+}
+
 func TestConsentSaysWhatIsAsked(t *testing.T) {
 	t.Parallel()
 	catalogue, err := scope.NewCatalog(

@@ -124,7 +124,7 @@ type Credential struct {
 	Attempt   Attempt   // who spent it
 
 	// Of codes: the PKCE challenge (S256) and the redirect URI of the
-	// authorization request.
+	// authorization request. Of consent tickets: the one to answer at.
 	Challenge   string
 	RedirectURI string
 }
