@@ -70,11 +70,14 @@ func (s *Server) scopeNames() (names []string) {
 }
 
 // writeDocument answers with a document that everybody may read and keep, scripts
-// of other sites included.
+// of other sites included. Their browsers may ask first whether they may.
 func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, document any) {
 	switch {
 	case s.store == nil:
 		s.writeError(w, r, unavailable(errNotNew))
+		return
+	case isPreflight(r):
+		writePreflight(w, r)
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		s.writeError(w, r, methodNotAllowed(http.MethodGet, http.MethodHead))
@@ -89,4 +92,22 @@ func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, document 
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("X-Content-Type-Options", "nosniff")
 	_ = json.NewEncoder(w).Encode(document) // the client is gone: nobody to tell
+}
+
+// isPreflight reports whether a browser asks what a script may send.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// writePreflight says that a script may read a document, with whatever headers:
+// none of them means anything here.
+func writePreflight(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		h.Set("Access-Control-Allow-Headers", asked)
+		h.Set("Vary", "Access-Control-Request-Headers")
+	}
+	w.WriteHeader(http.StatusNoContent)
 }

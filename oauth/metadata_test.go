@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -122,12 +123,45 @@ func TestReq166_168_Documents(t *testing.T) {
 			require.Equal(t, 405, a.Code)
 			require.Equal(t, "GET, HEAD", a.Header().Get("Allow"))
 		}
+		for _, headers := range []string{"", "mcp-protocol-version, x-request-id"} {
+			w := httptest.NewRecorder()
+			routes(h.server).ServeHTTP(w, preflight(path, headers))
+			require.Equal(t, 204, w.Code)
+			require.Equal(t, "*", w.Header().Get("Access-Control-Allow-Origin"))
+			require.Equal(t, "GET, HEAD", w.Header().Get("Access-Control-Allow-Methods"))
+			require.Equal(t, headers, w.Header().Get("Access-Control-Allow-Headers"))
+		}
 	}
 	for _, handler := range []http.Handler{new(oauth.Server).MetadataHandler(), new(oauth.Server).ResourceMetadataHandler()} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 		require.Equal(t, 503, w.Code)
 		require.Equal(t, "1", w.Header().Get("Retry-After"))
+	}
+}
+
+func preflight(path, headers string) *http.Request {
+	r := httptest.NewRequest(http.MethodOptions, path, nil)
+	r.Header.Set("Origin", "https://app.example")
+	r.Header.Set("Access-Control-Request-Method", http.MethodGet)
+	if headers != "" {
+		r.Header.Set("Access-Control-Request-Headers", headers)
+	}
+	return r
+}
+
+// Nothing but the documents may be read by scripts of other sites.
+func TestPreflightElsewhere(t *testing.T) {
+	t.Parallel()
+	h := newSite(t)
+	for path := range h.server.Routes() {
+		if strings.HasPrefix(path, "/.well-known/") {
+			continue
+		}
+		w := httptest.NewRecorder()
+		routes(h.server).ServeHTTP(w, preflight(path, ""))
+		require.Equal(t, 405, w.Code, path)
+		require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"), path)
 	}
 }
 
