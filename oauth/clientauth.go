@@ -127,9 +127,14 @@ func (p presentedClient) provenBy(c Client, s *Server) bool {
 // readClient takes the client's credentials out of a request.
 func readClient(r *http.Request, f form) (presentedClient, *Error) {
 	authorization := r.Header["Authorization"]
+	asserts := f["client_assertion"] != "" || f["client_assertion_type"] != ""
 	switch {
 	case len(authorization) > 1:
 		return presentedClient{}, invalidRequest("There is more than one Authorization header.")
+	case asserts && (len(authorization) == 1 || f["client_secret"] != ""):
+		return presentedClient{}, invalidRequest("The client authenticates itself in two ways.")
+	case asserts: // RFC 7521 section 4.2, which is not supported
+		return presentedClient{}, invalidClient()
 	case len(authorization) == 1:
 		return readBasic(authorization[0], f)
 	case f["client_id"] == "":

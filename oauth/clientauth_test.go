@@ -71,6 +71,14 @@ func TestClientAuthentication(t *testing.T) {
 			return byClient + "&client_id=other", []string{h.basic("first")}
 		}, 400, "invalid_request"},
 		{"044 confidential client without a secret", body(func(*house) string { return "first" }), 401, "invalid_client"},
+		{"042 Basic and an assertion", func(h *house) (string, []string) {
+			return byClient + "&client_assertion=x", []string{h.basic("first")}
+		}, 400, "invalid_request"},
+		{"042 Basic and the type of an assertion", func(h *house) (string, []string) {
+			return byClient + "&client_assertion_type=x", []string{h.basic("first")}
+		}, 400, "invalid_request"},
+		{"042 a secret in the body and an assertion", body(func(h *house) string { return "first&client_assertion=x&client_secret=" + h.secrets["first"] }), 400, "invalid_request"},
+		{"042 an assertion alone", body(func(*house) string { return "app&client_assertion_type=x&client_assertion=x" }), 401, "invalid_client"},
 		{"044 confidential client with an empty secret", body(func(*house) string { return "first&client_secret=" }), 401, "invalid_client"},
 		{"044 confidential client that has no secret", body(func(*house) string { return "bare" }), 401, "invalid_client"},
 		{"044 confidential client that has no secret, Basic", header(func(*house) string { return basic("bare", "") }), 401, "invalid_client"},
