@@ -26,7 +26,7 @@ func (s *Server) authenticate(ctx context.Context, r *http.Request, f form) (Cli
 		return Client{}, rejected
 	}
 	guess := s.secrets.guess(presented, s.source(r))
-	if wait := guess.wait(); wait > 0 {
+	if wait := guess.wait(); wait > 0 && !guess.spared() {
 		return Client{}, s.clientThrottled(guess, wait)
 	}
 	c, err := s.client(ctx, presented.id)
@@ -40,6 +40,7 @@ func (s *Server) authenticate(ctx context.Context, r *http.Request, f form) (Cli
 		}
 		return Client{}, invalidClient()
 	}
+	guess.succeeded()
 	return c, nil
 }
 
@@ -53,18 +54,22 @@ func (s *Server) clientThrottled(g secretGuess, wait time.Duration) *Error {
 type secrets struct {
 	hash    throttle.Hasher
 	limiter *throttle.Limiter
+	known   *throttle.Recent // from where clients had the right secret
 }
 
 func newSecrets(r Rate) *secrets {
-	return &secrets{throttle.NewHasher(), throttle.NewLimiter(throttle.Limit(r), entries)}
+	return &secrets{
+		hash: throttle.NewHasher(), limiter: throttle.NewLimiter(throttle.Limit(r), entries), known: throttle.NewRecent(spare, entries/8),
+	}
 }
 
 // A secretGuess is what a wrong secret counts against: the client it is said to
 // be of, whether there is one or not, at the address it came from. The zero
 // secretGuess is unlimited.
 type secretGuess struct {
-	limiter *throttle.Limiter
-	key     throttle.Key
+	secrets *secrets
+	pair    throttle.Key // of client and address
+	member  throttle.Key // of the client: the pair
 	source  netip.Addr
 }
 
@@ -74,23 +79,36 @@ func (s *secrets) guess(p presentedClient, source netip.Addr) secretGuess {
 	if s == nil || p.secret == "" {
 		return secretGuess{source: source}
 	}
-	return secretGuess{limiter: s.limiter, key: s.hash.Pair(s.hash.Text(p.id), s.hash.Addr(source)), source: source}
+	client := s.hash.Text(p.id)
+	pair := s.hash.Pair(client, s.hash.Addr(source))
+	return secretGuess{secrets: s, pair: pair, member: s.hash.Within(client, pair), source: source}
 }
 
 // wait is how long nobody may guess.
 func (g secretGuess) wait() time.Duration {
-	if g.limiter == nil {
+	if g.secrets == nil {
 		return 0
 	}
-	return g.limiter.Wait(g.key)
+	return g.secrets.limiter.Wait(g.pair)
 }
 
 // failed counts the guess, or returns how long nobody may guess.
 func (g secretGuess) failed() time.Duration {
-	if g.limiter == nil {
+	if g.secrets == nil {
 		return 0
 	}
-	return g.limiter.Take(g.key)
+	return g.secrets.limiter.Take(g.pair)
+}
+
+// spared reports whether the secret is looked at even when nobody may guess: the
+// client was itself at this address lately, and others there cannot keep it out.
+func (g secretGuess) spared() bool { return g.secrets != nil && g.secrets.known.Has(g.member) }
+
+// succeeded remembers from where the client had the right secret.
+func (g secretGuess) succeeded() {
+	if g.secrets != nil {
+		g.secrets.known.Add(g.member)
+	}
 }
 
 // client returns the client with this ID, or the zero Client, which nobody can

@@ -50,8 +50,10 @@ type Limits struct {
 	Backend Rate
 
 	// ClientSecret limits wrong secrets for one client from one address,
-	// known or not, RFC 6749 section 2.3.1. Many clients send each of them
-	// twice, in the header and then in the body. Zero: 20, and then one every
+	// known or not, RFC 6749 section 2.3.1. The right secret is refused
+	// meanwhile, too, unless the client had it at this address in the last 30
+	// days. Many clients send each of them twice, in the header and then in
+	// the body. Zero: 20, and then one every
 	// 3 seconds.
 	ClientSecret Rate
 }

@@ -52,6 +52,37 @@ func TestReq052_ClientAuthentication(t *testing.T) {
 	})
 }
 
+// A client that was at an address lately cannot be kept out by others there:
+// only what is wrong is refused.
+func TestReq052_ClientsAreSparedWhereTheyWereLately(t *testing.T) {
+	limited(t, func(t *testing.T, h *house) {
+		const here, there = "192.0.2.1", "192.0.2.2"
+		from := func(addr, id, secret string) answer { return h.at(addr, request(byClient, basic(id, secret))) }
+		secret := h.secrets["first"]
+		requireTokens(t, from(here, "first", secret))
+		for range 20 {
+			for _, addr := range []string{here, there} {
+				requireError(t, from(addr, "first", "wrong"), 401, "invalid_client")
+			}
+			requireError(t, from(here, "other", "wrong"), 401, "invalid_client")
+		}
+		for range 3 {
+			blocked := from(here, "first", "wrong")
+			requireLater(t, blocked, 3*time.Second)
+			requireSame(t, blocked, from(there, "first", "wrong"))
+			requireTokens(t, from(here, "first", secret))
+		}
+		requireLater(t, from(there, "first", secret), 3*time.Second)
+		requireLater(t, from(here, "other", h.secrets["other"]), 3*time.Second)
+
+		time.Sleep(30 * 24 * time.Hour)
+		for range 20 {
+			requireError(t, from(here, "first", "wrong"), 401, "invalid_client")
+		}
+		requireLater(t, from(here, "first", secret), 3*time.Second)
+	})
+}
+
 // What holds no secret is no guess, and never throttled.
 func TestReq052_WhatIsNoGuess(t *testing.T) {
 	limited(t, func(t *testing.T, h *house) {
