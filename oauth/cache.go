@@ -13,6 +13,12 @@ import (
 	"github.com/latchwork/latchwork/internal/credential"
 )
 
+// disbelief is how long a store is not believed that has not heard of what was
+// revoked here. What it says is judged by when a grant was made, perhaps by
+// another clock, or by this one before it was set back: nobody who was let in
+// anew waits longer for that.
+const disbelief = 10 * time.Second
+
 // A tokenCache keeps what was read of access tokens. What it keeps goes by the
 // subject of the grant: whatever is revoked is a subject's, unless it is a
 // client's as a whole. A nil one keeps nothing, and hears of everything in vain.
@@ -33,7 +39,7 @@ func newTokenCache(store Store, cfg Config) (*tokenCache, []error) {
 		return nil, faults
 	}
 	c := &tokenCache{background: background.Group{Log: cfg.Logger}, store: store, clock: cfg.Now}
-	o.Start, o.Base, o.Log = c.background.Start, time.Now(), cfg.Logger
+	o.Start, o.Base, o.Log, o.Remember = c.background.Start, time.Now(), cfg.Logger, disbelief
 	c.entries = cache.New[readToken](o)
 	return c, nil
 }

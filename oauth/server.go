@@ -139,7 +139,14 @@ type Config struct {
 	// revoke; what somebody else revokes on the same store, no later than that.
 	// Zero: every call reads the store, and every
 	// revocation is in effect at once. At most 24 hours. Tokens in use are read
-	// again in the background, which Close ends.
+	// again in the background, which Close ends. Somebody else is also the host
+	// that calls RevokeGrants of the store itself.
+	//
+	// A store that has not heard yet of what was revoked here is not believed,
+	// for 10 seconds, or twice CacheTTL if that is less. If the clocks of
+	// several hosts differ, that may hit what a user or a client was given
+	// right after their grants were revoked: it is answered with an error as
+	// long, and not with who it is for.
 	CacheTTL time.Duration
 
 	// RevokedBy are the Clients that tell this Server, until Close, which

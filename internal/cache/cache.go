@@ -17,7 +17,7 @@ import (
 	"github.com/latchwork/latchwork/internal/credential"
 )
 
-// Options are what a Cache is made with. All of them are needed.
+// Options are what a Cache is made with. All of them but Remember are needed.
 type Options struct {
 	// TTL is how old an entry may become, counted from the start of the read
 	// that found it. Zero or less: nothing is kept, and no read is shared.
@@ -35,6 +35,11 @@ type Options struct {
 
 	// Timeout is how long one may take.
 	Timeout time.Duration
+
+	// Remember is how long the store is not believed what is older than was
+	// written here. Zero or less: twice the TTL. No longer than that in any
+	// case, and as long as a read may take at least.
+	Remember time.Duration
 
 	// Start runs a function in the background and reports true, or reports
 	// false without running it.
@@ -75,10 +80,13 @@ type Cache[V any] struct {
 // New returns an empty Cache.
 func New[V any](o Options) *Cache[V] {
 	o.MissTTL = min(o.TTL, o.MissTTL)
+	remember := 2 * o.TTL
+	if o.Remember > 0 {
+		remember = min(remember, o.Remember)
+	}
 	return &Cache[V]{
 		o: o, seed: maphash.MakeSeed(), flights: map[[32]byte]*flight[V]{},
-		// Twice the TTL is promised; a read that began before must have ended.
-		notes: newNotes(max(2*o.TTL, o.Timeout)),
+		notes: newNotes(max(remember, o.Timeout)), // a read that began before must have ended
 	}
 }
 
@@ -146,8 +154,8 @@ func (c *Cache[V]) Missed(key Key) bool {
 // known to have it: nothing older is used or accepted any more.
 func (c *Cache[V]) Wrote(id string, version int64) { c.note(id, version, true) }
 
-// Written returns the greatest version that Wrote noted lately, which is within
-// twice the TTL, or zero. What a Read finds may have more than the one ID of its
+// Written returns the greatest version that Wrote noted lately, as long as it is
+// remembered, or zero. What a Read finds may have more than the one ID of its
 // Entry: about the rest it asks here.
 func (c *Cache[V]) Written(id string) int64 {
 	c.mu.Lock()
