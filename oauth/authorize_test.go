@@ -206,11 +206,12 @@ func TestReq109_110_112_Registration(t *testing.T) {
 		"https://app.example/../x", "https://app.example/./x", "https://app.example/x/..", "https://app.example/%2e%2E/x", "https://app.example/x/%2e",
 		"https://app.example/?code=x", "https://app.example/?a&state", "https://app.example/?iss=", "https://app.example/?error=x", "https://app.example/?c%6Fde=x",
 		"HTTPS://app.example/", "https://app.example/" + strings.Repeat("x", 2000), " https://app.example/", "https://app.example/ ",
+		"https://app.example:/cb", "https://app.example:0/cb", "https://app.example:65536/cb", "https://app.example:99999/cb", "http://127.0.0.1:/cb", "http://127.0.0.1:0/cb",
 	} {
 		require.Error(t, oauth.CheckRedirectURI(bad), bad)
 	}
 	for _, good := range []string{
-		"https://app.example", "https://app.example/", "https://app.example:8443/cb", "https://app.example/a/b?x=y&z", "https://app.example/*", "https://192.0.2.1/cb",
+		"https://app.example", "https://app.example/", "https://app.example:8443/cb", "https://app.example:65535/cb", "https://app.example/a/b?x=y&z", "https://app.example/*", "https://192.0.2.1/cb",
 		"http://127.0.0.1/cb", "http://127.0.0.1:8081/cb", "http://[::1]:8081/cb", "http://localhost:8081/cb",
 		"com.example.app:/cb", "com.example.app:cb", "com.example.app://host/cb?x", "https://app.example/.well-known/cb", "https://app.example/a..b/...",
 		"https://app.example/?encode=x&statement=y",

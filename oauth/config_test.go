@@ -82,6 +82,9 @@ func TestReq028_162_Issuer(t *testing.T) {
 		"https://ada@billing.example", "https://ada:x@billing.example", "http://billing.example", "http://192.0.2.1", "http://[2001:db8::1]",
 		"http://127.0.0.1.evil.example", "http://localhost.evil.example", "http://0.0.0.0", "http://[::]", "http://10.0.0.1",
 		"ftp://billing.example", "ws://127.0.0.1", "javascript:alert(1)", "https://billing.example:port", " https://billing.example", "https://billing.example\n", "https://bill ing.example", "%zz",
+		"HTTPS://billing.example", "https://billing.example:", "https://billing.example:0", "https://billing.example:99999", "https://billing.example:/x",
+		"https://bill\"ing.example", "https://billing,example", "https://b\u00fclling.example", "https://billing.example/%41", "https://billing.example/\u00e9",
+		"https://billing.example/.well-known", "https://billing.example/.well-known/oauth-authorization-server",
 	} {
 		_, err := oauth.New(oauth.NewMemoryStore(), oauth.StaticClients{}, oauth.Config{Issuer: bad, Prefix: "paym"})
 		require.ErrorContains(t, err, "oauth: issuer", bad)

@@ -14,7 +14,7 @@ const maxRedirectURI = 2000
 // CheckRedirectURI says why a redirect URI must not be registered, or nil. It
 // has to be an absolute https URI, or http on a loopback address, or have a
 // scheme of the application's own that contains a dot, RFC 8252 section 7.1;
-// without user info, fragment, dot segments, characters that URIs do not have,
+// without user info, fragment, ports there are not, dot segments, characters that URIs do not have,
 // and parameters that the answer itself uses.
 func CheckRedirectURI(uri string) error {
 	u, err := url.Parse(uri)
@@ -29,6 +29,8 @@ func CheckRedirectURI(uri string) error {
 		return errors.New("must not have a fragment")
 	case u.User != nil:
 		return errors.New("must not have user info")
+	case hasOddPort(u):
+		return errors.New("must not have a port that is empty or not between 1 and 65535")
 	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
 		return errors.New("must not have dot segments")
 	case usesAnswer(u.RawQuery):
@@ -56,6 +58,11 @@ func isHost(u *url.URL) bool {
 	name := u.Hostname()
 	plain := !strings.ContainsFunc(name, func(c rune) bool { return c == '_' || c == '~' || !isUnreserved(c) })
 	return u.Opaque == "" && name != "" && (plain || net.ParseIP(name) != nil)
+}
+
+// hasOddPort reports whether the port of a URL, if it has one, is none there is.
+func hasOddPort(u *url.URL) bool {
+	return strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port())
 }
 
 // usesAnswer reports whether a query has parameters that an authorization

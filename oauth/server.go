@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/latchwork/latchwork/internal/credential"
@@ -326,10 +327,18 @@ func checkIssuer(issuer string) error {
 	switch {
 	case err != nil || u.Hostname() == "" || u.User != nil || u.Opaque != "":
 		return fmt.Errorf("issuer %.100q is not a URL with a host", issuer)
+	case !strings.HasPrefix(issuer, u.Scheme+":"):
+		return fmt.Errorf("issuer %.100q: the scheme must be in lower case", issuer)
+	case !isHost(u):
+		return fmt.Errorf("issuer %.100q: the host must be an address, or a name of letters, digits, dots and hyphens", issuer)
+	case hasOddPort(u):
+		return fmt.Errorf("issuer %.100q: a port must be between 1 and 65535", issuer)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || issuer[len(issuer)-1] == '/' || issuer[len(issuer)-1] == '#':
 		return fmt.Errorf("issuer %.100q: no query, no fragment and no slash at the end", issuer)
-	case u.Path != "" && !isPath(u.Path):
+	case u.Path != "" && !isPath(u.EscapedPath()):
 		return fmt.Errorf("issuer %.100q: the path must be clean, and of letters, digits and -._~", issuer)
+	case strings.HasPrefix(u.Path+"/", "/.well-known/"):
+		return fmt.Errorf("issuer %.100q: the path /.well-known belongs to documents", issuer)
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
