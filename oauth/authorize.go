@@ -24,6 +24,11 @@ const (
 // asked by Config.Consent. What cannot be answered to the client safely is
 // answered with a page of its own. Without Config.Login there is no such
 // endpoint, and it answers 404.
+//
+// What is wrong with a request is answered to exactly the registered redirect
+// URI and before anybody has signed in, RFC 6749 section 4.1.2.1, so that a
+// client sees its faults without a session. RFC 9700 section 4.11.2 would have
+// people sign in first.
 func (s *Server) AuthorizeHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, twice, rejected := s.readAuthorization(w, r)
