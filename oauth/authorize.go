@@ -196,13 +196,29 @@ func (s *Server) mayDecide(ctx context.Context, subject string) *Error {
 	return rejected
 }
 
+// unmistakable reports whether nobody else can pretend to be the client: it has a
+// secret, or what it is told goes to a host that is found by a name of its own,
+// and proves it. Every machine has a localhost, and that of an address depends on
+// where one is.
+func (a *authorization) unmistakable() bool {
+	if !a.client.Public {
+		return true
+	}
+	u, err := url.Parse(a.redirect)
+	if err != nil || u.Scheme != "https" || strings.Contains(u.Hostname(), ":") {
+		return false
+	}
+	labels := strings.Split(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), ".")
+	last := labels[len(labels)-1] // of an IPv4 address a number, however it is written
+	return last != "" && last != "localhost" && (last[0] < '0' || last[0] > '9')
+}
+
 // remembered returns a grant by which the user has given the client what it asks
 // for and has not taken it back since, or nothing. Of a client that somebody
 // else could pretend to be, nothing is remembered: RFC 6749 section 10.2, RFC
 // 8252 section 8.6.
 func (s *Server) remembered(ctx context.Context, subject string, a authorization) (grantID string, rejected *Error) {
-	unmistakable := !a.client.Public || strings.HasPrefix(a.redirect, "https:")
-	if !s.cfg.RememberConsent || !unmistakable {
+	if !s.cfg.RememberConsent || !a.unmistakable() {
 		return "", nil
 	}
 	grants, err := s.store.Grants(ctx, Filter{

@@ -98,7 +98,7 @@ type Config struct {
 	// RememberConsent lets those go on at once who have given the same client
 	// as much before and have not taken it back, unless the client is one that
 	// another application could pretend to be: a public one that is not
-	// redirected to an https URI.
+	// redirected to an https URI whose host is a name in the DNS.
 	RememberConsent bool
 
 	// Paths are where Routes mounts the endpoints, below the Issuer.
