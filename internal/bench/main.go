@@ -47,5 +47,5 @@ func promises() []ratio.Case {
 }
 
 func figures(o ratio.Options) []ratio.Figure {
-	return slices.Concat(issueFigures(o), memoryFigures(), loopbackFigures(), introspectFigures())
+	return slices.Concat(issueFigures(o), memoryFigures(), throttleFigures(o), loopbackFigures(), introspectFigures())
 }

@@ -63,6 +63,9 @@ func TestREADME(t *testing.T) {
 		require.Positive(t, about, "nothing is measured for %q", what)
 	}
 	require.Empty(t, rows, "rows that are not in the README")
+	for _, f := range throttleFigures(ratio.Options{}) {
+		require.Contains(t, section, fmt.Sprintf("at most %.0f ns", f.Limit))
+	}
 	for _, f := range loopbackFigures() {
 		require.True(t, f.Limit == 0 || strings.Contains(section, fmt.Sprintf("at most %.1f times the CPU time", f.Limit)), f.Name)
 	}

@@ -43,6 +43,16 @@ func throttleCases() []ratio.Case {
 	}
 }
 
+// throttleFigures hold the same in time, which depends on the machine: it is next
+// to nothing everywhere.
+func throttleFigures(o ratio.Options) []ratio.Figure {
+	return []ratio.Figure{{Name: "throttle/nanoseconds of a question", Limit: 60, Measure: func() float64 {
+		cases := throttleCases()
+		took := ratio.Turns(o, cases[0].Subject, cases[1].Subject)
+		return max(ratio.Median(took[0]), ratio.Median(took[1]))
+	}}}
+}
+
 type naiveLimiter struct {
 	limit throttle.Limit
 	mu    sync.Mutex
