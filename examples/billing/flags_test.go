@@ -22,7 +22,7 @@ func TestFlags(t *testing.T) {
 		"-cache-ttl 0s: must be more than nothing":                                         {"-cache-ttl", "0s"},
 		"there are no arguments, only flags":                                               {"billing.db"},
 		"-addr: address localhost: missing port in address":                                {"-addr", "localhost"},
-		"-addr: listen tcp: address 99999: invalid port":                                   {"-addr", "127.0.0.1:99999", "-db", "memory:"},
+		"-addr: address 99999: invalid port":                                               {"-addr", "127.0.0.1:99999", "-db", "memory:"},
 		"-addr: " + other.Addr().String() + " is in use":                                   {"-addr", other.Addr().String(), "-db", "memory:"},
 		"-db: database redis://...: want postgres://, mysql:// or the path of a file":      {"-db", "redis://127.0.0.1"},
 		`-base-url: oauth: issuer "ftp://x": must be https, or http on a loopback address`: {"-base-url", "ftp://x", "-db", "memory:"},

@@ -236,7 +236,7 @@ func TestBaseURLIsThatOfTheListener(t *testing.T) {
 		":8080": "http://127.0.0.1:8080", "0.0.0.0:80": "http://127.0.0.1:80", "[::]:8080": "http://127.0.0.1:8080",
 		"127.0.0.2:8080": "http://127.0.0.2:8080", "[::1]:8080": "http://[::1]:8080", "localhost:8080": "http://localhost:8080",
 	} {
-		base, err := urlOf(addr)
+		base, err := urlOf(t.Context(), addr)
 		require.NoError(t, err)
 		require.Equal(t, expected, base)
 	}

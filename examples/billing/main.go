@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if *base == "" {
 		var err error
-		if *base, err = urlOf(*addr); err != nil {
+		if *base, err = urlOf(ctx, *addr); err != nil {
 			return fmt.Errorf("-addr: %w", err)
 		}
 	}
@@ -160,12 +161,16 @@ on a desktop: %[9]s
 }
 
 // urlOf returns where a server that listens at an address is found on this machine.
-func urlOf(addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
+func urlOf(ctx context.Context, addr string) (string, error) {
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
 	if host == "" || net.ParseIP(host).IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port), err
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(port)), err
 }
 
 // serve answers requests until the context is done, and then finishes those
