@@ -18,6 +18,7 @@ type apps struct {
 }
 
 func (a apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store") // redirects, too
 	user, signedIn, err := a.who(r)
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
@@ -66,10 +67,10 @@ func (a apps) show(w http.ResponseWriter, r *http.Request, user string) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
 	_, _ = page.WriteTo(w) // the browser is gone: nobody to tell
 }
 

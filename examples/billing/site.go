@@ -25,6 +25,7 @@ type site struct {
 	sessions *scs.SessionManager
 	pages    *consent.Pages
 	db       *database
+	origins  *http.CrossOriginProtection // of what the page of applications posts
 }
 
 func newSite(baseURL string, db *database) (*site, error) {
@@ -47,6 +48,13 @@ func newSite(baseURL string, db *database) (*site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-base-url: %w", err)
 	}
+	s.origins = http.NewCrossOriginProtection()
+	if err := s.origins.AddTrustedOrigin(baseURL); err != nil { // whatever Host a proxy sends
+		return nil, fmt.Errorf("-base-url: %w", err)
+	}
+	s.origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.pages.Error(w, r, &oauth.Error{Status: http.StatusForbidden, Description: "The form came from another page than ours."})
+	}))
 	return s, nil
 }
 
@@ -95,9 +103,5 @@ func (s *site) mount(mux *http.ServeMux, tokens *oauth.Server) {
 		mux.Handle(path, handler)
 	}
 	mux.Handle(loginPath, s.sessions.LoadAndSave(s.pages.SignIn(tokens, s.start)))
-	own := http.NewCrossOriginProtection()
-	own.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.pages.Error(w, r, &oauth.Error{Status: http.StatusForbidden, Description: "The form came from another page than ours."})
-	}))
-	mux.Handle(appsPath, s.sessions.LoadAndSave(own.Handler(apps{s, tokens})))
+	mux.Handle(appsPath, s.sessions.LoadAndSave(s.origins.Handler(apps{s, tokens})))
 }

@@ -59,10 +59,18 @@ func (b *browser) do(method, target string, body url.Values, headers ...string) 
 		for i := 0; i < len(headers); i += 2 {
 			r.Header.Set(headers[i], headers[i+1])
 		}
+		if host := r.Header.Get("Host"); host != "" { // as a proxy sends it, with cookies that a browser has for another one
+			for _, c := range b.client.Jar.Cookies(r.URL) {
+				r.AddCookie(c)
+			}
+			r.Host = host
+		}
 		b.got = b.exchange(r)
+		require.Contains(b.t, b.got.header.Values("Cache-Control"), "no-store", b.at.Path)
 		if b.got.status < 300 || b.got.status >= 400 {
 			require.Equal(b.t, "text/html; charset=utf-8", b.got.header.Get("Content-Type"), b.got.raw)
 			require.Contains(b.t, b.got.header.Get("Content-Security-Policy"), "frame-ancestors 'none'")
+			require.Equal(b.t, "DENY", b.got.header.Get("X-Frame-Options"), b.at.Path)
 			require.NotContains(b.t, b.got.raw, "<script")
 			return b
 		}
@@ -223,7 +231,8 @@ func TestApplicationsWithAccess(t *testing.T) {
 	b.do(http.MethodPost, appsPath, form("client_id", h.web.ID), "Origin", "https://evil.example")
 	require.Equal(t, http.StatusForbidden, b.got.status)
 	require.Equal(t, http.StatusOK, h.me(web).status)
-	b.do(http.MethodPost, appsPath, form("client_id", h.web.ID))
+	b.do(http.MethodPost, appsPath, form("client_id", h.web.ID), "Host", "billing.internal:8080")
+	b.open(appsPath)
 	require.NotContains(t, b.got.raw, "Ledger Web")
 	h.me(web).refused(t, http.StatusUnauthorized, "invalid_token")
 	h.post("/api/oauth/token", h.web, form("grant_type", "refresh_token", "refresh_token", webRefresh)).refusedToken(t, 400, "invalid_grant")
