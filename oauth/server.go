@@ -138,10 +138,10 @@ type Config struct {
 	// from the start of the read that found it. What is revoked through this
 	// Server is in effect when the call returns, and so is what RevokedBy
 	// revoke; what somebody else revokes on the same store, no later than that.
-	// Zero: every call reads the store, and every
-	// revocation is in effect at once. At most 24 hours. Tokens in use are read
-	// again in the background, which Close ends. Somebody else is also the host
-	// that calls RevokeGrants of the store itself.
+	// Somebody else is also the host that calls RevokeGrants of the store
+	// itself. Zero: every call reads the store, and every revocation is in
+	// effect at once. At most 24 hours. Tokens in use are read again in the
+	// background, which Close ends.
 	//
 	// A store that has not heard yet of what was revoked here is not believed,
 	// for 10 seconds, or twice CacheTTL if that is less. If the clocks of
