@@ -190,8 +190,8 @@ func feedMutants() []mutant {
 			slowly := func(store func() error, r apikey.Record) error {
 				number := l.numbers.Add(1)
 				err := store()
-				if number%7 == 0 {
-					time.Sleep(window)
+				if number%3 == 0 {
+					time.Sleep(5 * window)
 				}
 				if err == nil {
 					l.write(number, apikey.Change{KeyID: r.Key.ID, Version: r.Key.Version})
