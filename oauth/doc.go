@@ -60,7 +60,7 @@
 // call. What is revoked through this Server is dead when the call returns; what
 // another one revokes, after Config.CacheTTL. A store that does not answer is
 // never remembered, and one that answers with what was before a revocation made
-// here is not believed for twice that time.
+// here is not believed for ten seconds, or twice that time if it is less.
 //
 // # In operation
 //
