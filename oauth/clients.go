@@ -119,7 +119,7 @@ func (m *Clients) List(ctx context.Context, page Page) ([]Client, error) {
 // ErrConflict. With version 0 the edit applies to the newest version: it is
 // called again whenever somebody else was faster. A scope or a grant type that
 // is taken away is missing from the next token on; tokens that were issued keep
-// what they have until they expire. ErrNotFound, *SpecError.
+// what they have until they expire. Errors: ErrNotFound, ErrConflict, *SpecError.
 func (m *Clients) Update(ctx context.Context, id string, version int64, edit func(*ClientSpec)) (Client, error) {
 	return m.change(ctx, id, version, func(c *Client) error {
 		before, spec := c.Spec(), c.Clone().Spec()

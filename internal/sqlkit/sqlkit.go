@@ -68,24 +68,27 @@ type DB struct {
 // New validates the configuration. It asks the database nothing.
 func New(db *sql.DB, pkg Package, cfg Config) (*DB, error) {
 	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf(pkg.Name+": "+format, args...))
+	}
 	if db == nil {
-		faults = append(faults, errors.New("the *sql.DB is nil"))
+		fault("the *sql.DB is nil")
 	}
 	switch cfg.Dialect {
 	case SQLite, PostgreSQL, MySQL:
 	case "":
-		faults = append(faults, errors.New("no Dialect is set: SQLite, PostgreSQL or MySQL, which is MariaDB's too"))
+		fault("no Dialect is set: SQLite, PostgreSQL or MySQL, which is MariaDB's too")
 	default:
-		faults = append(faults, fmt.Errorf("unknown Dialect %.40q", cfg.Dialect))
+		fault("unknown Dialect %.40q", cfg.Dialect)
 	}
 	if cfg.TablePrefix == "" {
 		cfg.TablePrefix = DefaultPrefix
 	}
 	if !isPrefix(cfg.TablePrefix) {
-		faults = append(faults, fmt.Errorf("TablePrefix %.40q: want a letter and then at most %d of a-z, 0-9 and underscore", cfg.TablePrefix, maxPrefix-1))
+		fault("TablePrefix %.40q: want a letter and then at most %d of a-z, 0-9 and underscore", cfg.TablePrefix, maxPrefix-1)
 	}
 	if err := errors.Join(faults...); err != nil {
-		return nil, fmt.Errorf("%s: %w", pkg.Name, err)
+		return nil, err
 	}
 	return &DB{DB: db, pkg: pkg, dialect: cfg.Dialect, prefix: cfg.TablePrefix, sqlState: cfg.SQLState}, nil
 }
