@@ -8,12 +8,13 @@ import (
 
 	"github.com/latchwork/latchwork/internal/cache"
 	"github.com/latchwork/latchwork/ipfilter"
-	"github.com/latchwork/latchwork/scope"
 )
 
 const (
-	defaultTTL    = 5 * time.Second
-	maxSharedSets = 4096
+	defaultTTL = 5 * time.Second
+
+	maxShared     = 4096 // values in either half of a pool
+	maxSharedText = 1024 // bytes; what has a longer text is seldom that of another key, too
 )
 
 func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], []error) {
@@ -79,32 +80,31 @@ func (l *loaded) judge(now time.Time) error {
 	}
 }
 
-// sets has one set for all keys with the same permissions: with what it takes
-// to match them, a set is much larger than the rest of a key. It is safe for
-// concurrent use, and ready as it is.
-type sets struct {
+// A pool has one value for all keys with the same: sets of permissions and lists
+// of addresses are larger than the rest of a key, and most are those of many keys.
+// It is safe for concurrent use, and ready as it is.
+type pool[V any] struct {
 	mu          sync.Mutex
-	young, aged map[string]scope.Set // by their grants, between which there is a space
+	young, aged map[string]V // by their texts
 }
 
-// shared returns a set that is equal to s.
-func (s *sets) shared(set scope.Set) scope.Set {
-	if set.IsEmpty() {
-		return set
+// shared returns a value with the same text as v.
+func (p *pool[V]) shared(text string, v V) V {
+	if len(text) > maxSharedText {
+		return v
 	}
-	grants := set.String()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known, ok := s.young[grants]; ok {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known, ok := p.young[text]; ok {
 		return known
 	}
-	if known, ok := s.aged[grants]; ok {
-		set = known
+	if known, ok := p.aged[text]; ok {
+		v = known
 	}
 	// What is not asked for while so many others are is forgotten.
-	if s.young == nil || len(s.young) >= maxSharedSets {
-		s.young, s.aged = map[string]scope.Set{}, s.young
+	if p.young == nil || len(p.young) >= maxShared {
+		p.young, p.aged = map[string]V{}, p.young
 	}
-	s.young[grants] = set
-	return set
+	p.young[text] = v
+	return v
 }

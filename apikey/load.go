@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchwork/latchwork/internal/cache"
@@ -45,6 +46,10 @@ func (m *Manager) reader(sum Hash) cache.Read[loaded] {
 		if i := slices.Index(m.types, r.Key.Type); i >= 0 {
 			r.Key.Type = m.types[i] // one text for all keys
 		}
+		if r.Key.AllowedIPs != nil {
+			list := m.lists.shared(strings.Join(r.Key.AllowedIPs.Typed(), "\n"), *r.Key.AllowedIPs)
+			r.Key.AllowedIPs = &list
+		}
 		r.Key.join()
 		e := &cache.Entry[loaded]{ID: r.Key.ID, Version: r.Key.Version}
 		e.Value.compile(r.Key, secret.Deadline)
@@ -66,7 +71,7 @@ func (m *Manager) present(ctx context.Context, k Key, valid bool) (scope.Set, er
 		return scope.Set{}, nil
 	}
 	set, err := m.permissions(ctx, k)
-	return m.sets.shared(set), err
+	return m.sets.shared(set.String(), set), err
 }
 
 // permissions returns what the key may do at present.

@@ -14,6 +14,7 @@ import (
 	"github.com/latchwork/latchwork/internal/cache"
 	"github.com/latchwork/latchwork/internal/counter"
 	"github.com/latchwork/latchwork/internal/credential"
+	"github.com/latchwork/latchwork/ipfilter"
 	"github.com/latchwork/latchwork/scope"
 )
 
@@ -116,7 +117,8 @@ type Manager struct {
 
 	longest    int // what is longer cannot be a key
 	cache      *cache.Cache[loaded]
-	sets       sets
+	sets       pool[scope.Set]
+	lists      pool[ipfilter.List]
 	counters   counter.Set
 	feed       Feed
 	watch      watch
