@@ -16,13 +16,16 @@ import (
 	"time"
 )
 
-// Options say how much to measure. The zero value lets every chain have 15
-// turns of 20,000 requests over 32 connections.
+// Options say how much to measure. The zero value starts every chain 7 times and
+// lets it have 3 turns each time, of 20,000 requests over 32 connections.
+//
+// Processes of the same program differ, by where in memory they happen to be: what
+// is measured of a single one is true of that one.
 type Options struct {
-	Rounds, Requests, Connections int
+	Starts, Rounds, Requests, Connections int
 }
 
-// A Result is what was measured of a chain, by round.
+// A Result is what was measured of a chain, by turn.
 type Result struct {
 	Name string
 	CPU  []float64 // nanoseconds of the server for one request
@@ -32,11 +35,25 @@ type Result struct {
 // Measure starts a process for each chain and lets them have turns. The
 // program that calls it has to call Serve when it is started with the
 // arguments "-serve" and the name of a chain.
-func Measure(chains []Chain, o Options) (results []Result, err error) {
+func Measure(chains []Chain, o Options) ([]Result, error) {
 	if o == (Options{}) {
-		o = Options{Rounds: 15, Requests: 20_000, Connections: 32}
+		o = Options{Starts: 7, Rounds: 3, Requests: 20_000, Connections: 32}
 	}
-	servers := make([]*server, len(chains))
+	results := make([]Result, len(chains))
+	for i, c := range chains {
+		results[i].Name = c.Name
+	}
+	for range o.Starts {
+		if err := measure(results, o); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// measure starts the chains that results are of, and adds to these.
+func measure(results []Result, o Options) (err error) {
+	servers := make([]*server, len(results))
 	defer func() {
 		for _, s := range servers {
 			if s != nil {
@@ -44,13 +61,12 @@ func Measure(chains []Chain, o Options) (results []Result, err error) {
 			}
 		}
 	}()
-	for i, c := range chains {
-		if servers[i], err = start(c.Name, o.Connections); err != nil {
-			return nil, err
+	for i, r := range results {
+		if servers[i], err = start(r.Name, o.Connections); err != nil {
+			return err
 		}
-		results = append(results, Result{Name: c.Name})
 		if _, _, err = servers[i].turn(o.Requests / 4); err != nil { // to warm up
-			return nil, err
+			return err
 		}
 	}
 	for round := range o.Rounds {
@@ -58,13 +74,13 @@ func Measure(chains []Chain, o Options) (results []Result, err error) {
 			i = (i + round) % len(servers)
 			cpu, took, err := servers[i].turn(o.Requests)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			results[i].CPU = append(results[i].CPU, float64(cpu.Nanoseconds())/float64(o.Requests))
 			results[i].Rate = append(results[i].Rate, float64(o.Requests)/took.Seconds())
 		}
 	}
-	return results, nil
+	return nil
 }
 
 // A server is the process of one chain, with the connections to it.

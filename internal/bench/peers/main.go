@@ -25,7 +25,7 @@ func main() {
 	only := flag.String("only", "", "measure only the jobs whose name contains this")
 	samples := flag.Int("samples", 25, "samples of each row")
 	sample := flag.Duration("sample", 4*time.Millisecond, "how long a sample takes")
-	rounds := flag.Int("rounds", 15, "turns of each server over loopback")
+	starts := flag.Int("starts", 7, "how often each server over loopback is started, for 3 turns each")
 	check := flag.Bool("check", false, "fail when a peer is faster")
 	write := flag.String("write", "", "put the short table between the markers of this file")
 	serve := flag.String("serve", "", "serve this chain to the process that has started this one")
@@ -37,7 +37,7 @@ func main() {
 		if *only != "" && *write != "" {
 			return errors.New("the short table has all jobs: -only and -write do not go together")
 		}
-		report, err := measure(os.Stdout, *only, ratio.Options{Samples: *samples, Sample: *sample}, *rounds)
+		report, err := measure(os.Stdout, *only, ratio.Options{Samples: *samples, Sample: *sample}, *starts)
 		if err == nil && *write != "" {
 			err = rewrite(*write, report.short())
 		}
@@ -79,7 +79,7 @@ type report struct {
 }
 
 // measure writes tables as they are done.
-func measure(w io.Writer, only string, o ratio.Options, rounds int) (report, error) {
+func measure(w io.Writer, only string, o ratio.Options, starts int) (report, error) {
 	r := report{conditions: fmt.Sprintf("Measured on %s: %s.", today(), machine())}
 	fmt.Fprintf(w, "%s Medians of %d samples of %v, in turns.\n", r.conditions, o.Samples, o.Sample)
 	for _, job := range jobs {
@@ -96,7 +96,7 @@ func measure(w io.Writer, only string, o ratio.Options, rounds int) (report, err
 		r.lines = append(r.lines, t.line(rows)...)
 	}
 	if strings.Contains("loopback", only) {
-		results, err := loopback.Measure(loopbackChains(), loopback.Options{Rounds: rounds, Requests: 20_000, Connections: 32})
+		results, err := loopback.Measure(loopbackChains(), loopback.Options{Starts: starts, Rounds: 3, Requests: 20_000, Connections: 32})
 		if err != nil {
 			return r, err
 		}

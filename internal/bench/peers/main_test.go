@@ -37,7 +37,7 @@ func TestRows(t *testing.T) {
 }
 
 func TestLoopback(t *testing.T) {
-	results, err := loopback.Measure(loopbackChains(), loopback.Options{Rounds: 1, Requests: 64, Connections: 2})
+	results, err := loopback.Measure(loopbackChains(), loopback.Options{Starts: 1, Rounds: 1, Requests: 64, Connections: 2})
 	require.NoError(t, err)
 	require.Len(t, results, len(chains())+1)
 	var out strings.Builder
