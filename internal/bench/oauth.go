@@ -6,48 +6,86 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchwork/latchwork/apikey"
 	"github.com/latchwork/latchwork/internal/bench/fixture"
 	"github.com/latchwork/latchwork/internal/bench/floor"
 	"github.com/latchwork/latchwork/internal/bench/ratio"
+	"github.com/latchwork/latchwork/internal/credential"
 	"github.com/latchwork/latchwork/oauth"
 )
 
+// tokenCount is how many tokens take turns.
+const tokenCount = 1000
+
 // tokenCases hold what verifying an access token costs, against the floor with
 // as many tokens, the same ones: one that is looked up, and one that is cached.
+// The latter is also held against a cached key of the same length.
 func tokenCases() []ratio.Case {
-	return []ratio.Case{
-		tokenCase("a token"),
-		tokenCase("a cached token", func(c *oauth.Config) { c.CacheTTL = time.Hour }),
+	cached := func(c *oauth.Config) { c.CacheTTL = time.Hour }
+	return []ratio.Case{tokenCase("a token"), tokenCase("a cached token", cached), likeKeyCase(cached)}
+}
+
+func likeKeyCase(cached func(*oauth.Config)) ratio.Case {
+	app, tokens := presentedTokens(cached)
+	format := fixture.Must(credential.New(fixture.Prefix + "_ky")) // as long as _at
+	secrets := make([]string, tokenCount)
+	for i := range secrets {
+		secrets[i] = format.Generate()
+	}
+	manager := fixture.Must(apikey.New(fixture.Store{ExpiresAt: time.Now().Add(24 * time.Hour)}, apikey.Config{
+		Prefix: fixture.Prefix + "_ky", CacheSize: tokenCount, CacheTTL: time.Hour,
+	}))
+	for _, secret := range fixture.Shuffled(secrets) {
+		fixture.Must(manager.Verify(context.Background(), secret))
+	}
+	return ratio.Case{
+		Name:    "oauth/verify a cached token, against a key",
+		Limit:   1.1,
+		Subject: verifying(app, tokens),
+		Reference: func(n int) {
+			for i := range n {
+				verified, errSink = manager.Verify(context.Background(), secrets[i%tokenCount])
+			}
+		},
 	}
 }
 
 func tokenCase(name string, change ...func(*oauth.Config)) ratio.Case {
-	const count = 1000
+	app, tokens := presentedTokens(change...)
+	keys := floor.NewKeys(floor.Key{ExpiresAt: time.Now().Add(24 * time.Hour)}, fixture.Shuffled(tokens)...)
+	return ratio.Case{
+		Name: "oauth/verify " + name, Limit: 1.3,
+		Subject: verifying(app, tokens),
+		Reference: func(n int) {
+			for i := range n {
+				keySink, allowed = keys.Verify(tokens[i%tokenCount])
+			}
+		},
+	}
+}
+
+func verifying(app *fixture.App, tokens []string) func(n int) {
+	return func(n int) {
+		for i := range n {
+			tokenSink, errSink = app.Server.Verify(context.Background(), tokens[i%tokenCount])
+		}
+	}
+}
+
+// presentedTokens returns a client with tokens that were verified once.
+func presentedTokens(change ...func(*oauth.Config)) (*fixture.App, []string) {
 	app := fixture.NewApp("able", change...)
-	tokens := make([]string, count)
+	tokens := make([]string, tokenCount)
 	for i := range tokens {
 		tokens[i] = string(fixture.Member(app.Ask([]byte("grant_type=client_credentials&scope=profile")), "access_token"))
 	}
-	for i, joined := 0, strings.Join(tokens, ""); i < count; i++ { // one after the other, as fixture.Secrets are
+	for i, joined := 0, strings.Join(tokens, ""); i < tokenCount; i++ { // one after the other, as fixture.Secrets are
 		tokens[i], joined = joined[:len(tokens[i])], joined[len(tokens[i]):]
 	}
 	for _, token := range fixture.Shuffled(tokens) {
 		fixture.Must(app.Server.Verify(context.Background(), token))
 	}
-	keys := floor.NewKeys(floor.Key{ExpiresAt: time.Now().Add(24 * time.Hour)}, fixture.Shuffled(tokens)...)
-	return ratio.Case{
-		Name: "oauth/verify " + name, Limit: 1.3,
-		Subject: func(n int) {
-			for i := range n {
-				tokenSink, errSink = app.Server.Verify(context.Background(), tokens[i%count])
-			}
-		},
-		Reference: func(n int) {
-			for i := range n {
-				keySink, allowed = keys.Verify(tokens[i%count])
-			}
-		},
-	}
+	return app, tokens
 }
 
 // issueFigures hold what issuing costs, as a multiple of the floor. From the time
