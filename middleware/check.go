@@ -17,26 +17,29 @@ import (
 // their own. WriteRejection writes one. The Rejection is nil exactly when the
 // request may pass.
 func (g *Guard) Check(r *http.Request, requirement Requirement, more ...Requirement) (Principal, *Rejection) {
-	b := g.bound(r)
+	var c *caller
 	var rejected *Rejection
-	if b == nil {
-		b = new(binding) // which is bound to nothing
-		rejected = g.identifyRequest(r, &b.caller)
+	b := g.bound(r)
+	if b != nil {
+		c = &b.caller
+	} else {
+		c = new(caller)
+		rejected = g.identifyRequest(r, c)
 	}
 	if rejected != nil {
 		requirement.explain(rejected)
 		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
-	rejected = g.authorize(&b.caller, requirement, more...)
-	if b.outermost == nil { // otherwise it has not ended here
-		b.caller.count(rejected.outcome())
+	rejected = g.authorize(c, requirement, more...)
+	if b == nil { // otherwise it has not ended here
+		c.count(rejected.outcome())
 	}
 	if rejected != nil {
 		g.describe(r, rejected)
 		return Principal{}, rejected
 	}
-	return b.caller.principal(), nil
+	return c.principal(), nil
 }
 
 // Authorize holds a Principal that Authenticate returned against requirements.
