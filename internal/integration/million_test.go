@@ -100,11 +100,11 @@ func TestAMillionKeys(t *testing.T) {
 					return err
 				}
 			}
-			// With more of them it is the caches of the processor that decide about
-			// SQLite, which has everything in its own memory: a bare SELECT takes
-			// twice as long, too.
 			requireRatio(t, "Find, a hundred in use", 1.5, anyOf(find(many), manyHashes[:100]), anyOf(find(few), fewHashes[:100]))
 			requireRatio(t, "Find against a bare SELECT, a thousand in use", 1.3, anyOf(find(many), manyHashes[:1000]), anyOf(many.bareFind(t), manyHashes[:1000]))
+			// SQLite does not keep this on every machine: what it reads is in its own
+			// memory then, but not in the caches of the processor.
+			requireRatio(t, "Find, a thousand in use", 1.5, anyOf(find(many), manyHashes[:1000]), anyOf(find(few), fewHashes[:1000]))
 			// Ten thousand that are spread over a million need 260 MB of its pages,
 			// and MariaDB has 128 MB for all unless it is given more: then a
 			// SELECT takes four times as long as with few keys, whoever asks.
