@@ -11,46 +11,58 @@ import (
 // list. Contains does not allocate.
 func (l List) Contains(addr netip.Addr) bool {
 	// Every request comes through here. It is one function because a call for
-	// each family would add a third to its cost, and what it does depends
-	// on the list but hardly on the address, so that there is little to
-	// mispredict. AsSlice stays on the stack; As16 takes twice as long, because
-	// its array is written in halves and then copied whole.
+	// each family would add a third to its cost, and whatever can be computed is
+	// not branched on, since a wrong guess costs as much as all the rest. AsSlice
+	// stays on the stack; As16 takes twice as long, because its array is written
+	// in halves and then copied whole.
 	if l.set == nil {
 		return false
 	}
 	var x uint32
-	switch b := addr.AsSlice(); len(b) {
-	case 4:
-		x = binary.BigEndian.Uint32(b)
-	case 16:
+	if addr.Is4() {
+		b := addr.As4()
+		x = binary.BigEndian.Uint32(b[:])
+	} else {
+		b := addr.AsSlice()
+		if len(b) != 16 {
+			return false
+		}
 		y := uint128{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
 		if !y.isMapped() {
 			t := &l.set.v6
-			bucket := (y.hi - t.base.hi) >> (t.shift & 63)
-			if t.shift < 64 {
-				bucket = y.minus(t.base).rsh(t.shift)
-			}
-			if bucket >= uint64(len(t.index)) {
+			if len(t.index) == 0 {
 				return t.ranges[0].holds(y) != 0
 			}
-			i := uint64(t.index[bucket])
+			d := y.hi - t.base.hi
+			at, part := d>>(t.shift&63), d>>(t.fine&63)
+			if t.fine < 64 {
+				d := y.minus(t.base)
+				at, part = d.rsh(t.shift), d.rsh(t.fine)
+			}
+			at &= uint64(len(t.index) - 1)
+			b := t.index[at]
+			if !b.occupied(part) {
+				return false
+			}
+			i := b.first()
 			if i+1 >= uint64(len(t.ranges)) { // crowded
-				return t.search(y, bucket)
+				return t.search(y, at)
 			}
 			return t.ranges[i].holds(y)|t.ranges[i+1].holds(y) != 0
 		}
 		x = uint32(y.lo)
-	default:
-		return false
 	}
 	t := &l.set.v4
-	bucket := uint64((x - t.base) >> (t.shift & 31))
-	if bucket >= uint64(len(t.index)) {
+	if len(t.index) == 0 {
 		return t.ranges[0].holds(x) != 0
 	}
-	i := uint64(t.index[bucket])
+	if !t.near.has(x) {
+		return false
+	}
+	at := uint64((x-t.base)>>(t.shift&31)) & uint64(len(t.index)-1)
+	i := t.index[at].first()
 	if i+1 >= uint64(len(t.ranges)) { // crowded
-		return t.search(x, bucket)
+		return t.search(x, at)
 	}
 	return t.ranges[i].holds(x)|t.ranges[i+1].holds(x) != 0
 }
@@ -77,8 +89,8 @@ func (r *range6) above(x uint128) uint64 {
 
 // search looks for x in a crowded bucket. Which half to take cannot be guessed,
 // so it is computed, not branched on.
-func (t *table4) search(x uint32, bucket uint64) bool {
-	i, n := crowd(t.index, bucket, len(t.ranges))
+func (t *table4) search(x uint32, at uint64) bool {
+	i, n := crowd(t.index, at, len(t.ranges))
 	for n > 1 {
 		half := n / 2
 		i += half &^ -t.ranges[i+half].above(x)
@@ -87,8 +99,8 @@ func (t *table4) search(x uint32, bucket uint64) bool {
 	return t.ranges[i].holds(x) != 0
 }
 
-func (t *table6) search(x uint128, bucket uint64) bool {
-	i, n := crowd(t.index, bucket, len(t.ranges))
+func (t *table6) search(x uint128, at uint64) bool {
+	i, n := crowd(t.index, at, len(t.ranges))
 	for n > 1 {
 		half := n / 2
 		i += half &^ -t.ranges[i+half].above(x)
@@ -98,10 +110,10 @@ func (t *table6) search(x uint128, bucket uint64) bool {
 }
 
 // crowd returns which ranges reach into a bucket: n from i on.
-func crowd(index []uint32, bucket uint64, ranges int) (i, n uint64) {
-	i, end := uint64(index[bucket]&^crowded), uint64(ranges-1)
-	if bucket+1 < uint64(len(index)) {
-		end = uint64(index[bucket+1]&^crowded) + 1
+func crowd(index []bucket, at uint64, ranges int) (i, n uint64) {
+	i, end := index[at].first()&^crowded, uint64(ranges-1)
+	if at+1 < uint64(len(index)) {
+		end = index[at+1].first()&^crowded + 1
 	}
 	return i, end - i
 }

@@ -17,25 +17,41 @@ type set struct {
 
 // A table holds the ranges of a family in ascending order, none touching
 // another, then an empty one, and an index of them: a power of two of buckets of
-// equal width, from base on. A bucket names the first range that reaches into it
-// or, if none does, the next one. Few buckets see more than two ranges, so that it
-// nearly always suffices to compare with the range named and the one after it.
-// Comparing with both costs less than guessing wrong which one it is.
+// equal width, from base on. Few buckets see more than two ranges, so that it
+// nearly always suffices to compare with the range that a bucket names and the
+// one after it. Comparing with both costs less than guessing wrong which one it
+// is. An address beyond the index may look into any bucket, as no range holds it.
+//
+// Most strangers come from nowhere near a range and are told so before any
+// comparison: the space of IPv4 is small enough for a map, and in that of IPv6
+// a bucket knows which of its eighths are empty.
 //
 // Up to one range needs no index.
 type table4 struct {
+	near   blocks
 	base   uint32
 	shift  uint8 // a bucket is 2^shift addresses wide
-	index  []uint32
+	index  []bucket
 	ranges []range4
 }
 
 type table6 struct {
 	base   uint128
 	shift  uint8
-	index  []uint32
+	fine   uint8 // an eighth is 2^fine addresses wide
+	index  []bucket
 	ranges []range6
 }
+
+// A bucket has a bit for each of its eighths, set if a range reaches into it, and
+// above them the number of the first range that reaches into the bucket or, if
+// none does, of the next one.
+type bucket uint32
+
+// occupied reports on the eighth whose number modulo 8 is that of n.
+func (b bucket) occupied(n uint64) bool { return b>>(n&7)&1 != 0 }
+
+func (b bucket) first() uint64 { return uint64(b >> 8) }
 
 // The size of a range cannot overflow: no list covers a whole family.
 type (
@@ -44,10 +60,10 @@ type (
 )
 
 const (
-	// crowded marks a bucket that more than two ranges reach into; the first
-	// of them is in the lower bits. Without it the number is a position, which
-	// maxList keeps far below.
-	crowded = 1 << 31
+	// crowded marks, as a part of its number, a bucket that more than two ranges
+	// reach into; the first of them is in the lower bits. Without it the number
+	// is a position, which maxList keeps far below.
+	crowded = 1 << 23
 
 	// indexBytes is what the index of a table may take for each range. With
 	// 4 bytes a bucket there are three to six buckets for a range.
@@ -76,8 +92,8 @@ func newTable4(spans []span, ranges []range4) table4 {
 		first, last := uint32(key(s.first).lo), uint32(key(s.last).lo)
 		ranges = append(ranges, range4{first, last - first + 1})
 	}
-	base, shift, index := newIndex(spans)
-	return table4{uint32(base.lo), shift, index, append(ranges, range4{})}
+	i := newIndex(spans)
+	return table4{newBlocks(ranges), uint32(i.base.lo), i.shift, i.buckets, append(ranges, range4{})}
 }
 
 func newTable6(spans []span, ranges []range6) table6 {
@@ -86,40 +102,51 @@ func newTable6(spans []span, ranges []range6) table6 {
 		first, last := key(s.first), key(s.last)
 		ranges = append(ranges, range6{first, last.minus(first).plus(uint128{lo: 1})})
 	}
-	base, shift, index := newIndex(spans)
-	return table6{base, shift, index, append(ranges, range6{})}
+	i := newIndex(spans)
+	return table6{i.base, i.shift, i.fine, i.buckets, append(ranges, range6{})}
+}
+
+// An index is what tables of both families know of their buckets.
+type index struct {
+	base        uint128
+	shift, fine uint8
+	buckets     []bucket
 }
 
 // newIndex makes the index of a family, unless there is nothing to find.
-func newIndex(spans []span) (base uint128, shift uint8, index []uint32) {
+func newIndex(spans []span) index {
 	if len(spans) < 2 {
-		return uint128{}, 64, nil
+		return index{}
 	}
 	base, last := key(spans[0].first), key(spans[len(spans)-1].last)
 	n := bits.Len(uint(len(spans)*indexBytes/4)) - 1
-	if last.minus(base).len()-n >= 64 {
-		// Buckets are told apart by the upper half of an address alone,
+	if last.minus(base).len()-n-3 >= 64 {
+		// Eighths are told apart by the upper half of an address alone,
 		// which saves Contains the lower one.
 		base.lo = 0
 	}
 	width := last.minus(base).len()
 	n = min(n, width)
-	shift = uint8(width - n)
-	index = make([]uint32, 1<<n)
-	next := uint64(0) // the first bucket that is not filled in
+	shift := uint8(width - n)
+	x := index{base, shift, shift - min(shift, 3), make([]bucket, 1<<n)}
+	next := uint64(0) // the first bucket that has no number yet
 	for i, s := range spans {
 		first, last := key(s.first).minus(base).rsh(shift), key(s.last).minus(base).rsh(shift)
-		if first < next && uint32(i) > index[first]+1 {
-			index[first] |= crowded
+		if first < next && uint64(i) > x.buckets[first].first()+1 {
+			x.buckets[first] |= crowded << 8
 		}
 		for ; next <= last; next++ {
-			index[next] = uint32(i)
+			x.buckets[next] |= bucket(i) << 8
+		}
+		first, last = key(s.first).minus(base).rsh(x.fine), key(s.last).minus(base).rsh(x.fine)
+		for e := first; e <= last; e++ {
+			x.buckets[e>>(shift-x.fine)] |= 1 << (e & 7)
 		}
 	}
-	for ; next < uint64(len(index)); next++ {
-		index[next] = uint32(len(spans) - 1)
+	for ; next < uint64(len(x.buckets)); next++ {
+		x.buckets[next] |= bucket(len(spans)-1) << 8
 	}
-	return base, shift, index
+	return x
 }
 
 // len returns the number of ranges.

@@ -51,9 +51,7 @@ func ipfilterCases() []ratio.Case {
 			cases = append(cases,
 				list.looked("hit", s.limit, list.hit),
 				list.looked("near miss", s.limit, list.near),
-				// Where a list is short, Lite can turn most strangers away
-				// by their first byte.
-				list.looked("far miss", 1, list.far))
+				list.looked("far miss", s.limit, list.far))
 		}
 	}
 	for _, s := range crowds {

@@ -28,21 +28,20 @@ func TestREADME(t *testing.T) {
 	// Which cases a row of the table is about: those with all these words in
 	// their names that no row before is about.
 	rows := map[string]string{
-		"`scope.Set.Allows`, 24 exact grants":                                                 "scope/24_exact",
-		"the same, 8 grants ending in `*` and 4 with one inside":                              "scope/ mixed",
-		"`ipfilter.List.Contains`, one prefix":                                                "ipfilter/ _1_",
-		"8 to 100,000 random prefixes, for addresses in them and in the networks beside them": "ipfilter/ random !far",
-		"the same, for any other address":                                                     "ipfilter/ random far",
-		"8 to 100,000 prefixes that share their first 8 (IPv4) or 32 (IPv6) bits":             "ipfilter/ shared",
-		"verifying a cached key, 1,000 or 1,000,000 of them":                                  "verify/ keys",
-		"a request through a `Guard`: key, address, permission, `Principal` bound":            "guard/",
-		"verifying an access token":                                                           "oauth/verify !cached",
-		"the same, cached by `Config.CacheTTL`":                                               "oauth/verify cached !key",
-		"a cached access token":                                                               "oauth/verify key",
-		"hashing a presented key":                                                             "apikey/hash",
-		"refusing a wrong checksum":                                                           "apikey/refuse",
-		"asking the throttle about an address that never failed":                              "throttle/ never",
-		"about one that failed":                                                               "throttle/",
+		"`scope.Set.Allows`, 24 exact grants":                                      "scope/24_exact",
+		"the same, 8 grants ending in `*` and 4 with one inside":                   "scope/ mixed",
+		"`ipfilter.List.Contains`, one prefix":                                     "ipfilter/ _1_",
+		"8 to 100,000 random prefixes":                                             "ipfilter/ random",
+		"8 to 100,000 prefixes that share their first 8 (IPv4) or 32 (IPv6) bits":  "ipfilter/ shared",
+		"verifying a cached key, 1,000 or 1,000,000 of them":                       "verify/ keys",
+		"a request through a `Guard`: key, address, permission, `Principal` bound": "guard/",
+		"verifying an access token":                                                "oauth/verify !cached",
+		"the same, cached by `Config.CacheTTL`":                                    "oauth/verify cached !key",
+		"a cached access token":                                                    "oauth/verify key",
+		"hashing a presented key":                                                  "apikey/hash",
+		"refusing a wrong checksum":                                                "apikey/refuse",
+		"asking the throttle about an address that never failed":                   "throttle/ never",
+		"about one that failed":                                                    "throttle/",
 	}
 	promised := map[string]string{} // case name to limit
 	for line := range strings.Lines(table) {
