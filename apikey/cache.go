@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"cmp"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,7 @@ func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], []error) {
 	if faults != nil {
 		return nil, faults
 	}
-	o.Start, o.Base, o.Log = m.background.Start, m.uses.base, m.log
+	o.Start, o.Base, o.Clock, o.Log = m.background.Start, m.uses.base, cfg.Now, m.log
 	return cache.New[loaded](o), nil
 }
 
@@ -31,27 +32,32 @@ func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], []error) {
 type loaded struct {
 	// What every request looks at stands together.
 	tally   atomic.Pointer[tally]
-	denied  error // what is true of the key at any time: ErrRevoked, ErrDisabled
-	dated   bool  // there is something to judge by the clock
-	bound   bool  // to the addresses that are allowed
+	good    time.Duration // until when it is, by the clock of the cache
+	bound   bool          // to the addresses that are allowed
 	allowed ipfilter.List
 
 	key      Key
 	deadline time.Time // of the secret; zero: none
+	denied   error     // what is true of the key at any time: ErrRevoked, ErrDisabled
 }
 
 // compile fills in what follows from a key and the deadline of a secret.
-func (l *loaded) compile(k Key, deadline time.Time) {
-	l.key, l.deadline, l.dated = k, deadline, !deadline.IsZero() || !k.ExpiresAt.IsZero()
+func (l *loaded) compile(k Key, deadline time.Time, since func(time.Time) time.Duration) {
+	l.key, l.deadline, l.good = k, deadline, math.MaxInt64
 	if k.AllowedIPs != nil {
 		l.bound, l.allowed = true, *k.AllowedIPs
 		l.key.AllowedIPs = &l.allowed
 	}
 	switch {
 	case !k.RevokedAt.IsZero():
-		l.denied = ErrRevoked
+		l.denied, l.good = ErrRevoked, math.MinInt64
 	case !k.Enabled:
-		l.denied = ErrDisabled
+		l.denied, l.good = ErrDisabled, math.MinInt64
+	}
+	for _, end := range []time.Time{deadline, k.ExpiresAt} {
+		if !end.IsZero() {
+			l.good = min(l.good, since(end))
+		}
 	}
 }
 
@@ -65,15 +71,14 @@ func (k *Key) join() {
 	}
 }
 
-// judge says why the secret may not be used at an instant, which need not be
-// known if the key is not dated.
+// judge says why the secret may not be used at an instant.
 func (l *loaded) judge(now time.Time) error {
 	switch {
-	case l.dated && !l.deadline.IsZero() && !now.Before(l.deadline):
+	case !l.deadline.IsZero() && !now.Before(l.deadline):
 		return ErrInvalid
 	case l.denied != nil:
 		return l.denied
-	case l.dated && l.key.expired(now):
+	case l.key.expired(now):
 		return ErrExpired
 	default:
 		return nil

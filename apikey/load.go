@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/latchwork/latchwork/internal/cache"
+	"github.com/latchwork/latchwork/internal/credential"
 	"github.com/latchwork/latchwork/scope"
 )
 
 // load asks the store, together with everybody who asks for the same.
-func (m *Manager) load(ctx context.Context, key cache.Key, sum Hash) (Verified, error) {
+func (m *Manager) load(ctx context.Context, presented string) (Verified, error) {
 	m.counters.Add(countMiss)
-	e, err := m.cache.Load(ctx, key, m.reader(sum))
+	e, err := m.cache.Load(ctx, m.cache.Key(presented), m.reader(Hash(credential.Sum(presented))))
 	switch {
 	case errors.Is(err, cache.ErrBusy):
 		return Verified{}, ErrBusy
@@ -24,8 +25,8 @@ func (m *Manager) load(ctx context.Context, key cache.Key, sum Hash) (Verified, 
 	case e == nil:
 		return Verified{}, ErrInvalid
 	}
-	age, now := m.instant(e.Value.dated)
-	return m.verified(&e.Value, age, now)
+	age, since := m.cache.Instant()
+	return m.verified(&e.Value, age, since)
 }
 
 // reader returns how the record of a secret is read.
@@ -52,7 +53,7 @@ func (m *Manager) reader(sum Hash) cache.Read[loaded] {
 		}
 		r.Key.join()
 		e := &cache.Entry[loaded]{ID: r.Key.ID, Version: r.Key.Version}
-		e.Value.compile(r.Key, secret.Deadline)
+		e.Value.compile(r.Key, secret.Deadline, m.cache.Since)
 		valid := e.Value.judge(m.clock()) == nil
 		if e.Value.key.Permissions, err = m.present(ctx, r.Key, valid); err != nil {
 			return nil, err

@@ -86,7 +86,9 @@ type Config struct {
 	// effect after CacheTTL.
 	Feed Feed
 
-	// Now judges expiry, and dates events and uses. Nil: time.Now.
+	// Now judges expiry, and dates events and uses. Nil: time.Now; what is cached
+	// is judged by the monotonic clock then, and by the wall clock within 10 ms
+	// of its being set.
 	Now func() time.Time
 
 	// Logger hears what nobody else is told. Nil: silent.
@@ -112,7 +114,6 @@ type Manager struct {
 	effective func(context.Context, Key) (scope.Set, error)
 	onEvent   func(Event)
 	clock     func() time.Time
-	wall      bool // clock is time.Now
 	log       *slog.Logger
 
 	longest    int // what is longer cannot be a key
@@ -187,7 +188,7 @@ func New(store Store, cfg Config) (*Manager, error) {
 		ids[p.id] = true
 	}
 	if m.clock == nil {
-		m.clock, m.wall = time.Now, true
+		m.clock = time.Now
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)

@@ -68,7 +68,7 @@ func (v Verified) AllowsFrom(addr netip.Addr) error {
 // tell, which is the moment to look at a throttle. What cannot be a key at all
 // is ErrInvalid at once.
 func (m *Manager) VerifyCached(presented string) (Verified, error) {
-	v, _, err := m.known(presented)
+	v, err := m.known(presented)
 	if err != nil {
 		m.countDenial(err)
 	}
@@ -80,72 +80,58 @@ func (m *Manager) VerifyCached(presented string) (Verified, error) {
 // too many others wait for the store. Any other error, too, means that nothing
 // is known. Addresses and permissions are for the caller to check.
 func (m *Manager) Verify(ctx context.Context, presented string) (Verified, error) {
-	v, key, err := m.known(presented)
+	v, err := m.known(presented)
 	if err == nil {
 		return v, nil
 	}
 	if errors.Is(err, ErrNotCached) {
-		v, err = m.load(ctx, key, Hash(credential.Sum(presented)))
+		v, err = m.load(ctx, presented)
 	}
 	m.countDenial(err)
 	return v, err
 }
 
-// known answers from what is known without the store. The key is that of
-// presented if the error is ErrNotCached.
+// known answers from what is known without the store, or with ErrNotCached.
 //
 // What is cached was well-formed when it came in. So the checksum, which costs
 // half a hash, is only looked at for what is not.
-func (m *Manager) known(presented string) (Verified, cache.Key, error) {
+func (m *Manager) known(presented string) (Verified, error) {
 	if m.cache == nil || len(presented) > m.longest {
-		return Verified{}, cache.Key{}, ErrInvalid
+		return Verified{}, ErrInvalid
 	}
 	if e := m.cache.Find(presented); e != nil {
-		age, now := m.instant(e.Value.dated)
+		age, since := m.cache.Instant()
 		verdict := m.cache.Judge(e, age)
 		if verdict == cache.Due {
 			m.refresh(presented)
 		}
 		if verdict != cache.Old {
 			m.counters.Add(countHit)
-			v, err := m.verified(&e.Value, age, now)
-			return v, cache.Key{}, err
+			return m.verified(&e.Value, age, since)
 		}
 	} else if !m.wellFormed(presented) {
-		return Verified{}, cache.Key{}, ErrInvalid
+		return Verified{}, ErrInvalid
 	}
-	key := m.cache.Key(presented)
-	if m.cache.Missed(key) {
+	if m.cache.Missed(m.cache.Key(presented)) {
 		m.counters.Add(countUnknown)
-		return Verified{}, cache.Key{}, ErrInvalid
+		return Verified{}, ErrInvalid
 	}
-	return Verified{}, key, ErrNotCached
+	return Verified{}, ErrNotCached
 }
 
 func (m *Manager) wellFormed(presented string) bool {
 	return m.format.Valid(presented) || m.recognizeForeign(presented)
 }
 
-// instant returns the present by the cache's clock, and if it is needed the
-// present by which expiry is judged, from a single look at the clock if that is
-// possible.
-func (m *Manager) instant(dated bool) (time.Duration, time.Time) {
-	switch {
-	case !dated:
-		return m.cache.Now(), time.Time{}
-	case m.wall:
-		now := time.Now()
-		return m.cache.At(now), now
-	default:
-		return m.cache.Now(), m.clock()
+// verified judges a key at an instant, as the cache tells it: at, which was since
+// by the clock of the Manager.
+func (m *Manager) verified(k *loaded, at, since time.Duration) (Verified, error) {
+	if since < k.good {
+		return Verified{key: k, at: at}, nil
 	}
-}
-
-// verified judges a key at an instant, which was at on the cache's clock.
-func (m *Manager) verified(k *loaded, at time.Duration, now time.Time) (Verified, error) {
-	err := k.judge(now)
+	err := k.judge(m.clock())
 	switch {
-	case err == nil:
+	case err == nil: // the clock has just been put back
 		return Verified{key: k, at: at}, nil
 	case !errors.Is(err, ErrInvalid): // a secret that is none any more is no use of the key
 		m.uses.record(k, at, netip.Addr{}, deniedState)

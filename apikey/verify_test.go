@@ -128,6 +128,22 @@ func TestExpiryIsExact(t *testing.T) {
 	newHouseOn(t, h.store).denies(t, issued.Secret, apikey.ErrRevoked)
 }
 
+// The same for a clock that says something else than the machine's, further away
+// than a Duration reaches.
+func TestExpiryFarAway(t *testing.T) {
+	t.Parallel()
+	end := time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	h := newHouse(t, func(c *apikey.Config) { c.Now = func() time.Time { return now } })
+	issued := h.issue(t, func(s *apikey.Spec) { s.ExpiresAt = end })
+	for _, now = range []time.Time{now, now.AddDate(200, 0, 0), now.AddDate(400, 0, 0), end.AddDate(-200, 0, 0), end.Add(-1)} {
+		h.opens(t, issued.Secret, issued.Key.ID)
+	}
+	for _, now = range []time.Time{end, end.Add(time.Hour), end.AddDate(400, 0, 0)} {
+		h.denies(t, issued.Secret, apikey.ErrExpired)
+	}
+}
+
 // A wrongAnswer is a store that always has the same answer to Find.
 type wrongAnswer struct {
 	apikey.Store

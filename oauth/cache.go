@@ -19,18 +19,20 @@ import (
 // anew waits longer for that.
 const disbelief = 10 * time.Second
 
-// A tokenCache keeps what was read of access tokens. What it keeps goes by the
-// subject of the grant: whatever is revoked is a subject's, unless it is a
-// client's as a whole. A nil one keeps nothing, and hears of everything in vain.
+// A tokenCache keeps what was read of access tokens, under their bodies: the
+// prefix is the same for all. What it keeps goes by the subject of the grant:
+// whatever is revoked is a subject's, unless it is a client's as a whole. A nil one
+// keeps nothing, and hears of everything in vain.
 type tokenCache struct {
 	entries    *cache.Cache[readToken]
 	background background.Group
 	store      Store
-	clock      func() time.Time // nil: time.Now
+	format     credential.Format
+	clock      func() time.Time
 }
 
 // newTokenCache returns nil unless Config.CacheTTL asks for more.
-func newTokenCache(store Store, cfg Config) (*tokenCache, []error) {
+func newTokenCache(store Store, format credential.Format, cfg Config) (*tokenCache, []error) {
 	o, faults := cache.Configure(cfg.CacheTTL, cfg.CacheSize, cfg.MaxLoads)
 	switch {
 	case cfg.CacheTTL < 0:
@@ -38,75 +40,82 @@ func newTokenCache(store Store, cfg Config) (*tokenCache, []error) {
 	case faults != nil || cfg.CacheTTL == 0:
 		return nil, faults
 	}
-	c := &tokenCache{background: background.Group{Log: cfg.Logger}, store: store, clock: cfg.Now}
-	o.Start, o.Base, o.Log, o.Remember = c.background.Start, time.Now(), cfg.Logger, disbelief
+	c := &tokenCache{background: background.Group{Log: cfg.Logger}, store: store, format: format, clock: cfg.Now}
+	if c.clock == nil {
+		c.clock = time.Now
+	}
+	o.Start, o.Base, o.Clock, o.Log, o.Remember = c.background.Start, time.Now(), cfg.Now, cfg.Logger, disbelief
 	c.entries = cache.New[readToken](o)
 	return c, nil
 }
 
 // A readToken is an access token as it was read, and by what it is judged.
 type readToken struct {
+	good     time.Duration // until when it is, by the clock of the cache
 	token    Token
 	standing standing
 }
 
-// known fills in t from what is known without the store. The key is that of
-// presented if the error is ErrNotCached. What is cached was well-formed when
-// it came in, so that only the rest has its checksum looked at.
-func (c *tokenCache) known(presented string, format credential.Format, t *Token) (cache.Key, error) {
-	if e := c.entries.Find(presented); e != nil {
-		age, now := c.instant()
+// known answers from what is known without the store, or with ErrNotCached. What
+// is cached was well-formed when it came in, so that only the rest has its
+// checksum looked at.
+func (c *tokenCache) known(presented string) (*readToken, error) {
+	body, ok := c.format.Body(presented)
+	if !ok {
+		return nil, ErrInvalid
+	}
+	if e := c.entries.Find(body); e != nil {
+		age, since := c.entries.Instant()
 		verdict := c.entries.Judge(e, age)
 		if verdict == cache.Due {
-			c.entries.Refresh(c.entries.Key(presented), c.reader(Hash(credential.Sum(presented))))
+			c.entries.Refresh(c.entries.Key(body), c.reader(Hash(credential.Sum(presented))))
 		}
 		if verdict != cache.Old {
-			return cache.Key{}, e.Value.give(t, now)
+			return &e.Value, c.judge(&e.Value, since)
 		}
-	} else if !format.Valid(presented) {
-		return cache.Key{}, ErrInvalid
+	} else if !c.format.Valid(presented) {
+		return nil, ErrInvalid
 	}
-	key := c.entries.Key(presented)
-	if c.entries.Missed(key) {
-		return cache.Key{}, ErrInvalid
+	if c.entries.Missed(c.entries.Key(body)) {
+		return nil, ErrInvalid
 	}
-	return key, ErrNotCached
+	return nil, ErrNotCached
 }
 
-// load fills in t from the store, which it asks together with everybody who
-// wants to know the same.
-func (c *tokenCache) load(ctx context.Context, key cache.Key, h Hash, t *Token) error {
-	e, err := c.entries.Load(ctx, key, c.reader(h))
+// load answers from the store, which it asks together with everybody who wants
+// to know the same.
+func (c *tokenCache) load(ctx context.Context, presented string) (*readToken, error) {
+	body, _ := c.format.Body(presented)
+	e, err := c.entries.Load(ctx, c.entries.Key(body), c.reader(Hash(credential.Sum(presented))))
 	switch {
 	case errors.Is(err, cache.ErrBusy):
-		return ErrBusy
+		return nil, ErrBusy
 	case err != nil:
-		return fmt.Errorf("oauth: lookup: %w", err)
+		return nil, fmt.Errorf("oauth: lookup: %w", err)
 	case e == nil:
-		return ErrInvalid
+		return nil, ErrInvalid
 	}
-	_, now := c.instant()
-	return e.Value.give(t, now)
+	_, since := c.entries.Instant()
+	return &e.Value, c.judge(&e.Value, since)
 }
 
-// instant returns the present by the cache's clock, and the one by which expiry
-// is judged: from a single look at the clock if that is possible.
-func (c *tokenCache) instant() (time.Duration, time.Time) {
-	if c.clock != nil {
-		return c.entries.Now(), c.clock()
+// judge says why a token may not be used. Nearly always a single comparison
+// tells that it may.
+func (c *tokenCache) judge(r *readToken, since time.Duration) error {
+	if since < r.good {
+		return nil
 	}
-	now := time.Now()
-	return c.entries.At(now), now
+	return r.standing.judge(c.clock())
 }
 
-// give sets what the token says, if it may be used.
-func (r *readToken) give(t *Token, now time.Time) error {
-	if err := r.standing.judge(now); err != nil {
-		return err
+// copied returns the token for one caller. It copies only once: a Token is
+// large.
+func (r *readToken) copied() (t Token) {
+	t = r.token
+	if t.Resources != nil { // the rest cannot be changed
+		t.Resources = slices.Clone(t.Resources)
 	}
-	*t = r.token
-	t.Resources = slices.Clone(t.Resources) // the rest cannot be changed
-	return nil
+	return t
 }
 
 // reader returns how an access token is read.
@@ -125,7 +134,11 @@ func (c *tokenCache) reader(h Hash) cache.Read[readToken] {
 		}
 		e := &cache.Entry[readToken]{ID: noteOn(g.Subject)}
 		e.Value.token.set(&held, &g)
-		e.Value.standing = standingOf(&held, &g, !held.SpentAt.IsZero(), !g.RevokedAt.IsZero())
+		st := standingOf(&held, &g, !held.SpentAt.IsZero(), !g.RevokedAt.IsZero())
+		e.Value.standing, e.Value.good = st, math.MinInt64
+		if !st.revoked && !st.unusable {
+			e.Value.good = min(c.entries.Since(st.grantEnds), c.entries.Since(st.ends))
+		}
 		return e, nil
 	}
 }

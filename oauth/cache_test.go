@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -74,6 +75,21 @@ func TestVerifyReadsOnce(t *testing.T) {
 		require.ErrorIs(t, err, oauth.ErrNotCached)
 		h.opens(a.access())
 		require.Equal(t, 2, h.lookups())
+	})
+}
+
+// What is kept without its prefix is given to nobody who presents it without one.
+func TestCacheWantsTheWholeToken(t *testing.T) {
+	in(t, func(t *testing.T) {
+		h := newHouse(t, cached)
+		access := requireTokens(t, h.as("first", byLogin)).access()
+		h.opens(access)
+		lead := strings.LastIndex(access, "_") + 1
+		h.denies(oauth.ErrInvalid,
+			access[lead:], access[1:], " "+access, access+" ", access[:lead-1], "x"+access[1:],
+			strings.Replace(access, "_at_", "_rt_", 1), strings.ToUpper(access[:lead])+access[lead:])
+		h.opens(access)
+		require.Equal(t, 1, h.lookups())
 	})
 }
 

@@ -145,7 +145,8 @@ type Config struct {
 	// runs, the answer waits. Nil: nobody does.
 	OnEvent func(Event)
 
-	// Now judges expiry. Nil: time.Now.
+	// Now judges expiry. Nil: time.Now; what is cached is judged by the monotonic
+	// clock then, and by the wall clock within 10 ms of its being set.
 	Now func() time.Time
 
 	// Logger hears what nobody else is told. Nil: silent.

@@ -81,7 +81,7 @@ func New(store Store, clients ClientStore, cfg Config) (*Server, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	var odd []error
-	s.cache, odd = newTokenCache(store, cfg)
+	s.cache, odd = newTokenCache(store, s.access, cfg)
 	fault(odd...)
 	if cfg.Now == nil {
 		cfg.Now = time.Now

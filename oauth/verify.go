@@ -33,40 +33,46 @@ func (s *Server) Samples() []string { return []string{s.access.Encode([32]byte{}
 // VerifyCached is Verify without I/O: ErrNotCached when only the store can
 // tell, which is the moment to look at a throttle, and always without
 // Config.CacheTTL.
-func (s *Server) VerifyCached(presented string) (t Token, err error) {
+func (s *Server) VerifyCached(presented string) (Token, error) {
 	if s.cache == nil {
-		return t, ErrNotCached
+		return Token{}, ErrNotCached
 	}
-	_, err = s.cache.known(presented, s.access, &t)
-	return t, err
+	r, err := s.cache.known(presented)
+	if err != nil {
+		return Token{}, err
+	}
+	return r.copied(), nil
 }
 
 // Verify returns whom an access token speaks for, and for what. ErrInvalid,
 // ErrRevoked, ErrExpired: it may not be used. ErrBusy: too many others wait for
 // the store. Any other error, too, means that nothing is known. Scopes are for
 // the caller to check.
-func (s *Server) Verify(ctx context.Context, presented string) (t Token, err error) {
-	switch {
-	case s.cache != nil:
-		err = s.verifyCached(ctx, presented, &t)
-	case s.memory != nil:
+func (s *Server) Verify(ctx context.Context, presented string) (Token, error) {
+	if s.cache == nil {
+		return s.verifyUncached(ctx, presented)
+	}
+	r, err := s.cache.known(presented)
+	if err != nil && errors.Is(err, ErrNotCached) {
+		r, err = s.cache.load(ctx, presented)
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	return r.copied(), nil
+}
+
+// verifyUncached answers from the store.
+func (s *Server) verifyUncached(ctx context.Context, presented string) (t Token, err error) {
+	if s.memory != nil {
 		err = s.verifyInMemory(ctx, presented, &t)
-	default:
+	} else {
 		err = s.verifyStored(ctx, presented, &t)
 	}
 	if errors.Is(err, ErrNotFound) {
 		err = ErrInvalid
 	}
 	return t, err
-}
-
-// verifyCached fills in t from the cache, or from the store.
-func (s *Server) verifyCached(ctx context.Context, presented string, t *Token) error {
-	key, err := s.cache.known(presented, s.access, t)
-	if errors.Is(err, ErrNotCached) {
-		err = s.cache.load(ctx, key, Hash(credential.Sum(presented)), t)
-	}
-	return err
 }
 
 // verifyStored fills in t from the store. The checksum may spare it that.

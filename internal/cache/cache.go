@@ -17,7 +17,8 @@ import (
 	"github.com/latchwork/latchwork/internal/credential"
 )
 
-// Options are what a Cache is made with. All of them but Remember are needed.
+// Options are what a Cache is made with. All of them are needed but Remember and
+// Clock.
 type Options struct {
 	// TTL is how old an entry may become, counted from the start of the read
 	// that found it. Zero or less: nothing is kept, and no read is shared.
@@ -48,6 +49,10 @@ type Options struct {
 	// Base is from when on monotonic time counts.
 	Base time.Time
 
+	// Clock is by what the owner judges what it has read. Nil: the wall
+	// clock.
+	Clock func() time.Time
+
 	// Log hears of panics.
 	Log *slog.Logger
 }
@@ -63,6 +68,7 @@ var (
 type Cache[V any] struct {
 	o     Options
 	seed  maphash.Seed
+	wall  *wall
 	table atomic.Pointer[table[V]]
 	none  atomic.Pointer[misses]
 
@@ -85,7 +91,7 @@ func New[V any](o Options) *Cache[V] {
 		remember = min(remember, o.Remember)
 	}
 	return &Cache[V]{
-		o: o, seed: maphash.MakeSeed(), flights: map[[32]byte]*flight[V]{},
+		o: o, seed: maphash.MakeSeed(), wall: newWall(o.Base), flights: map[[32]byte]*flight[V]{},
 		notes: newNotes(max(remember, o.Timeout)), // a read that began before must have ended
 	}
 }
@@ -114,8 +120,18 @@ func (c *Cache[V]) Key(secret string) Key {
 // Now returns the monotonic time.
 func (c *Cache[V]) Now() time.Duration { return time.Since(c.o.Base) }
 
-// At returns the monotonic time of an instant that time.Now returned.
-func (c *Cache[V]) At(t time.Time) time.Duration { return t.Sub(c.o.Base) }
+// Instant returns the monotonic time, and that of Options.Clock as Since tells it.
+func (c *Cache[V]) Instant() (age, since time.Duration) {
+	age = c.Now()
+	if c.o.Clock != nil {
+		return age, c.Since(c.o.Clock())
+	}
+	return age, c.wall.since(age)
+}
+
+// Since returns how long after Options.Base a time of Options.Clock is. What is
+// too far away for that is as far away as possible.
+func (c *Cache[V]) Since(t time.Time) time.Duration { return t.Round(0).Sub(c.wall.start) }
 
 // A Verdict says what an entry is good for.
 type Verdict int

@@ -82,6 +82,15 @@ func (f Format) Recognize(s string) bool {
 	return len(s) == len(f.lead)+BodyLen && len(f.lead) > 0 && s[:len(f.lead)] == f.lead
 }
 
+// Body returns what follows the prefix of a recognised secret: all that tells
+// it from the others, and short enough for SHA-256 to take it in one step.
+func (f Format) Body(s string) (body string, ok bool) {
+	if !f.Recognize(s) {
+		return "", false
+	}
+	return s[len(f.lead):], true
+}
+
 // Valid reports whether s looks as if Generate had made it: recognised, and with
 // the checksum of what it is. Whether all of it is base62 is not looked at,
 // because that would cost as much again and tell nothing: whoever invents a
