@@ -23,7 +23,7 @@ func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], []error) {
 	if faults != nil {
 		return nil, faults
 	}
-	o.Start, o.Base, o.Clock, o.Log = m.background.Start, m.uses.base, cfg.Now, m.log
+	o.Start, o.Clock, o.Log = m.background.Start, m.glance, m.log
 	return cache.New[loaded](o), nil
 }
 
@@ -32,7 +32,7 @@ func newCache(cfg Config, m *Manager) (*cache.Cache[loaded], []error) {
 type loaded struct {
 	// What every request looks at stands together.
 	tally   atomic.Pointer[tally]
-	good    time.Duration // until when it is, by the clock of the cache
+	good    time.Duration // until when it is, by the Manager's glance at a clock
 	bound   bool          // to the addresses that are allowed
 	allowed ipfilter.List
 

@@ -25,7 +25,7 @@ func (m *Manager) load(ctx context.Context, presented string) (Verified, error) 
 	case e == nil:
 		return Verified{}, ErrInvalid
 	}
-	age, since := m.cache.Instant()
+	age, since := m.glance.Instant()
 	return m.verified(&e.Value, age, since)
 }
 
@@ -53,7 +53,7 @@ func (m *Manager) reader(sum Hash) cache.Read[loaded] {
 		}
 		r.Key.join()
 		e := &cache.Entry[loaded]{ID: r.Key.ID, Version: r.Key.Version}
-		e.Value.compile(r.Key, secret.Deadline, m.cache.Since)
+		e.Value.compile(r.Key, secret.Deadline, m.glance.Since)
 		valid := e.Value.judge(m.clock()) == nil
 		if e.Value.key.Permissions, err = m.present(ctx, r.Key, valid); err != nil {
 			return nil, err

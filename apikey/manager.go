@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchwork/latchwork/internal/background"
 	"github.com/latchwork/latchwork/internal/cache"
+	"github.com/latchwork/latchwork/internal/clock"
 	"github.com/latchwork/latchwork/internal/counter"
 	"github.com/latchwork/latchwork/internal/credential"
 	"github.com/latchwork/latchwork/ipfilter"
@@ -114,6 +115,7 @@ type Manager struct {
 	effective func(context.Context, Key) (scope.Set, error)
 	onEvent   func(Event)
 	clock     func() time.Time
+	glance    *clock.Clock // the same, for requests
 	log       *slog.Logger
 
 	longest    int // what is longer cannot be a key
@@ -194,7 +196,8 @@ func New(store Store, cfg Config) (*Manager, error) {
 		m.log = slog.New(slog.DiscardHandler)
 	}
 	m.background.Log = m.log
-	m.uses = newUses(m.activity, cfg.Now, m.log, &m.background)
+	m.glance = clock.New(time.Now().Add(-time.Hour), cfg.Now) // the present is never 0
+	m.uses = newUses(m.activity, m.glance, m.log, &m.background)
 	for _, shape := range shapes {
 		m.longest = max(m.longest, len(shape.Prefix)+shape.Length)
 	}

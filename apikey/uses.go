@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchwork/latchwork/internal/background"
+	"github.com/latchwork/latchwork/internal/clock"
 )
 
 const (
@@ -27,10 +28,7 @@ type uses struct {
 	room       int      // maxTallies
 	log        *slog.Logger
 	background *background.Group
-
-	clock  func() time.Time // nil: the monotonic one, from base, and offset
-	base   time.Time
-	offset atomic.Int64 // from base to the wall clock, in nanoseconds
+	clock      *clock.Clock
 
 	wide    atomic.Int32  // tallies with stripes
 	full    atomic.Bool   // until the next flush
@@ -54,34 +52,20 @@ type keyDay struct {
 }
 
 // newUses collects for an Activity, or for nobody.
-func newUses(activity Activity, clock func() time.Time, log *slog.Logger, b *background.Group) *uses {
-	u := &uses{
-		activity: activity, room: maxTallies, log: log, background: b, clock: clock, base: time.Now().Add(-time.Hour),
+func newUses(activity Activity, c *clock.Clock, log *slog.Logger, b *background.Group) *uses {
+	return &uses{
+		activity: activity, room: maxTallies, log: log, background: b, clock: c,
 		flushing: make(chan struct{}, 1), shut: closedStripes(), open: map[keyDay]*tally{}, failed: map[keyDay]Use{},
 	}
-	u.setOffset()
-	return u
-}
-
-// now is the present on the monotonic clock. It is never 0.
-func (u *uses) now() time.Duration { return time.Since(u.base) }
-
-// setOffset looks at the wall clock, which may have been set.
-func (u *uses) setOffset() {
-	now := time.Now()
-	u.offset.Store(now.UnixNano() - int64(now.Sub(u.base)))
 }
 
 // instant returns the time in nanoseconds since 1970 of an instant on the
 // monotonic clock, or with 0, of the present.
 func (u *uses) instant(at time.Duration) int64 {
-	switch {
-	case u.clock != nil:
-		return u.clock().UnixNano()
-	case at == 0:
-		at = u.now()
+	if at == 0 {
+		at = u.clock.Age()
 	}
-	return u.offset.Load() + int64(at)
+	return u.clock.Unix(at)
 }
 
 // record counts how a request ended.
@@ -95,8 +79,6 @@ func (u *uses) record(k *loaded, at time.Duration, addr netip.Addr, outcome Outc
 		if u.ended.Load() {
 			return
 		}
-		u.setOffset()
-		instant = u.instant(at)
 		if t = u.tally(k, instant); t == nil {
 			u.dropped.Add(1)
 			return

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/latchwork/latchwork/internal/background"
+	"github.com/latchwork/latchwork/internal/clock"
 )
 
 // A ledger is an Activity that adds up what it is given, and fails on demand.
@@ -91,7 +92,7 @@ func (u *uses) waits() bool {
 
 func collect(l *ledger) (*uses, *background.Group) {
 	b := &background.Group{Log: slog.New(slog.DiscardHandler)}
-	return newUses(bounded(l), nil, b.Log, b), b
+	return newUses(bounded(l), clock.New(time.Now().Add(-time.Hour), nil), b.Log, b), b
 }
 
 func keyOf(n int) *loaded { return &loaded{key: Key{ID: fmt.Sprintf("key %d", n)}} }
@@ -292,7 +293,7 @@ func TestLastUseIsTheLatest(t *testing.T) {
 		k := keyOf(1)
 		u.record(k, 0, address(1), DeniedAddress)
 		require.Equal(t, LastUse{KeyID: "key 1"}, u.open[keyDay{"key 1", midnight(time.Now()).Unix()}].lastUse())
-		earlier := u.now()
+		earlier := u.clock.Age()
 		time.Sleep(time.Second)
 		u.record(k, 0, address(2), Allowed)
 		used := time.Now()
@@ -477,10 +478,10 @@ func TestUsesFollowTheClock(t *testing.T) {
 	l := new(ledger)
 	now := time.Date(2031, 12, 31, 23, 59, 59, 123_456_789, time.UTC)
 	b := &background.Group{Log: slog.New(slog.DiscardHandler)}
-	u := newUses(l, func() time.Time { return now }, b.Log, b)
+	u := newUses(l, clock.New(time.Now(), func() time.Time { return now }), b.Log, b)
 	u.record(keyOf(1), 0, address(1), Allowed)
 	now = now.Add(time.Second)
-	u.record(keyOf(1), u.now(), address(1), Allowed)
+	u.record(keyOf(1), u.clock.Age(), address(1), Allowed)
 	end(t, u, b)
 	require.Equal(t, map[keyDay]Counts{
 		{"key 1", time.Date(2031, 12, 31, 0, 0, 0, 0, time.UTC).Unix()}: {Allowed: 1},

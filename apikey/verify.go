@@ -100,7 +100,7 @@ func (m *Manager) known(presented string) (Verified, error) {
 		return Verified{}, ErrInvalid
 	}
 	if e := m.cache.Find(presented); e != nil {
-		age, since := m.cache.Instant()
+		age, since := m.glance.Instant()
 		verdict := m.cache.Judge(e, age)
 		if verdict == cache.Due {
 			m.refresh(presented)
@@ -123,8 +123,7 @@ func (m *Manager) wellFormed(presented string) bool {
 	return m.format.Valid(presented) || m.recognizeForeign(presented)
 }
 
-// verified judges a key at an instant, as the cache tells it: at, which was since
-// by the clock of the Manager.
+// verified judges a key at an instant, by both times of the clock.
 func (m *Manager) verified(k *loaded, at, since time.Duration) (Verified, error) {
 	if since < k.good {
 		return Verified{key: k, at: at}, nil

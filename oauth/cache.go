@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchwork/latchwork/internal/background"
 	"github.com/latchwork/latchwork/internal/cache"
+	"github.com/latchwork/latchwork/internal/clock"
 	"github.com/latchwork/latchwork/internal/credential"
 )
 
@@ -29,6 +30,7 @@ type tokenCache struct {
 	store      Store
 	format     credential.Format
 	clock      func() time.Time
+	glance     *clock.Clock // the same, for requests
 }
 
 // newTokenCache returns nil unless Config.CacheTTL asks for more.
@@ -40,18 +42,21 @@ func newTokenCache(store Store, format credential.Format, cfg Config) (*tokenCac
 	case faults != nil || cfg.CacheTTL == 0:
 		return nil, faults
 	}
-	c := &tokenCache{background: background.Group{Log: cfg.Logger}, store: store, format: format, clock: cfg.Now}
+	c := &tokenCache{
+		background: background.Group{Log: cfg.Logger}, store: store, format: format,
+		clock: cfg.Now, glance: clock.New(time.Now(), cfg.Now),
+	}
 	if c.clock == nil {
 		c.clock = time.Now
 	}
-	o.Start, o.Base, o.Clock, o.Log, o.Remember = c.background.Start, time.Now(), cfg.Now, cfg.Logger, disbelief
+	o.Start, o.Clock, o.Log, o.Remember = c.background.Start, c.glance, cfg.Logger, disbelief
 	c.entries = cache.New[readToken](o)
 	return c, nil
 }
 
 // A readToken is an access token as it was read, and by what it is judged.
 type readToken struct {
-	good     time.Duration // until when it is, by the clock of the cache
+	good     time.Duration // until when it is, by the cache's glance at a clock
 	token    Token
 	standing standing
 }
@@ -65,7 +70,7 @@ func (c *tokenCache) known(presented string) (*readToken, error) {
 		return nil, ErrInvalid
 	}
 	if e := c.entries.Find(body); e != nil {
-		age, since := c.entries.Instant()
+		age, since := c.glance.Instant()
 		verdict := c.entries.Judge(e, age)
 		if verdict == cache.Due {
 			c.entries.Refresh(c.entries.Key(body), c.reader(Hash(credential.Sum(presented))))
@@ -95,7 +100,7 @@ func (c *tokenCache) load(ctx context.Context, presented string) (*readToken, er
 	case e == nil:
 		return nil, ErrInvalid
 	}
-	_, since := c.entries.Instant()
+	_, since := c.glance.Instant()
 	return &e.Value, c.judge(&e.Value, since)
 }
 
@@ -137,7 +142,7 @@ func (c *tokenCache) reader(h Hash) cache.Read[readToken] {
 		st := standingOf(&held, &g, !held.SpentAt.IsZero(), !g.RevokedAt.IsZero())
 		e.Value.standing, e.Value.good = st, math.MinInt64
 		if !st.revoked && !st.unusable {
-			e.Value.good = min(c.entries.Since(st.grantEnds), c.entries.Since(st.ends))
+			e.Value.good = min(c.glance.Since(st.grantEnds), c.glance.Since(st.ends))
 		}
 		return e, nil
 	}

@@ -14,11 +14,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchwork/latchwork/internal/clock"
 	"github.com/latchwork/latchwork/internal/credential"
 )
 
-// Options are what a Cache is made with. All of them are needed but Remember and
-// Clock.
+// Options are what a Cache is made with. All of them but Remember are needed.
 type Options struct {
 	// TTL is how old an entry may become, counted from the start of the read
 	// that found it. Zero or less: nothing is kept, and no read is shared.
@@ -46,12 +46,8 @@ type Options struct {
 	// false without running it.
 	Start func(func()) bool
 
-	// Base is from when on monotonic time counts.
-	Base time.Time
-
-	// Clock is by what the owner judges what it has read. Nil: the wall
-	// clock.
-	Clock func() time.Time
+	// Clock is by what entries age.
+	Clock *clock.Clock
 
 	// Log hears of panics.
 	Log *slog.Logger
@@ -68,7 +64,6 @@ var (
 type Cache[V any] struct {
 	o     Options
 	seed  maphash.Seed
-	wall  *wall
 	table atomic.Pointer[table[V]]
 	none  atomic.Pointer[misses]
 
@@ -91,7 +86,7 @@ func New[V any](o Options) *Cache[V] {
 		remember = min(remember, o.Remember)
 	}
 	return &Cache[V]{
-		o: o, seed: maphash.MakeSeed(), wall: newWall(o.Base), flights: map[[32]byte]*flight[V]{},
+		o: o, seed: maphash.MakeSeed(), flights: map[[32]byte]*flight[V]{},
 		notes: newNotes(max(remember, o.Timeout)), // a read that began before must have ended
 	}
 }
@@ -118,20 +113,7 @@ func (c *Cache[V]) Key(secret string) Key {
 }
 
 // Now returns the monotonic time.
-func (c *Cache[V]) Now() time.Duration { return time.Since(c.o.Base) }
-
-// Instant returns the monotonic time, and that of Options.Clock as Since tells it.
-func (c *Cache[V]) Instant() (age, since time.Duration) {
-	age = c.Now()
-	if c.o.Clock != nil {
-		return age, c.Since(c.o.Clock())
-	}
-	return age, c.wall.since(age)
-}
-
-// Since returns how long after Options.Base a time of Options.Clock is. What is
-// too far away for that is as far away as possible.
-func (c *Cache[V]) Since(t time.Time) time.Duration { return t.Round(0).Sub(c.wall.start) }
+func (c *Cache[V]) Now() time.Duration { return c.o.Clock.Age() }
 
 // A Verdict says what an entry is good for.
 type Verdict int

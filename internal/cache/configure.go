@@ -18,7 +18,7 @@ const (
 )
 
 // Configure returns the Options that follow from what a host says, without
-// those that only the owner of the Cache can know: Start, Base and Log. A zero
+// those that only the owner of the Cache can know: Start, Clock and Log. A zero
 // size or number of loads is the default. The faults are everything that is wrong.
 func Configure(ttl time.Duration, size, loads int) (o Options, faults []error) {
 	if ttl > maxTTL {

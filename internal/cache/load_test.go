@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/internal/clock"
 )
 
 // A world is a cache in front of a store that answers with what it holds, after
@@ -45,7 +47,7 @@ func newWorld(edits ...func(*Options)) *world {
 			go f()
 			return true
 		},
-		Base: time.Now(), Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Clock: clock.New(time.Now(), nil), Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	for _, edit := range edits {
 		edit(&o)

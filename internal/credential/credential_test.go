@@ -100,6 +100,23 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
+// What is left of a secret without its prefix is one block of SHA-256: 55 bytes.
+func TestBody(t *testing.T) {
+	f := format(t, "paym_at")
+	secret := f.Generate()
+	body, ok := f.Body(secret)
+	require.True(t, ok)
+	require.Equal(t, secret, "paym_at_"+body)
+	require.LessOrEqual(t, len(body), 55)
+	for _, other := range []string{"", body, secret[1:], secret + "0", "paym_rt_" + body, " aym_at_" + body} {
+		body, ok := f.Body(other)
+		require.False(t, ok, other)
+		require.Empty(t, body)
+	}
+	_, ok = credential.Format{}.Body(body)
+	require.False(t, ok)
+}
+
 func TestNoAllocation(t *testing.T) {
 	f := format(t, "paym")
 	good, bad := f.Generate(), f.Generate()
