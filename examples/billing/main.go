@@ -106,12 +106,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Billing listens at %s\n", strings.TrimSuffix(*base, "/"))
+	var greeting strings.Builder // one write: whoever has waited for its first line can read the rest
+	fmt.Fprintf(&greeting, "Billing listens at %s\n", strings.TrimSuffix(*base, "/"))
 	if shown.APIKey == "" {
-		fmt.Fprintln(stdout, "Its database was set up before: the first credentials were shown then.")
+		fmt.Fprintln(&greeting, "Its database was set up before: the first credentials were shown then.")
 	} else {
-		show(stdout, shown)
+		show(&greeting, shown)
 	}
+	fmt.Fprint(stdout, greeting.String())
 	return serve(ctx, listener, service)
 }
 
