@@ -72,7 +72,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&s.get, selectRecord + "WHERE k.id = ?"},
+		{&s.get, selectRecord + "WHERE k.id " + sqlkit.Is},
 		{&s.version, "SELECT version FROM latchwork_keys WHERE id = ?"},
 		{&s.insertKey, insertKey},
 		{&s.insertEvent, "INSERT INTO latchwork_key_events (id, key_id, kind, happened_at, actor, changes) VALUES (?, ?, ?, ?, ?, ?)"},

@@ -23,11 +23,11 @@ const (
 		"c.spent_at, c.attempt, c.challenge, c.redirect_uri"
 
 	lookup = "SELECT " + credentialColumns + ", " + grantColumns +
-		" FROM latchwork_credentials c JOIN latchwork_grants g ON g.id = c.grant_id WHERE c.hash = ?"
+		" FROM latchwork_credentials c JOIN latchwork_grants g ON g.id = c.grant_id WHERE c.hash " + sqlkit.Is
 
 	// state is what a Spend depends on.
 	state = "SELECT c.client_id, c.expires_at, c.spent_at, c.attempt, g.expires_at, g.revoked_at " +
-		"FROM latchwork_credentials c JOIN latchwork_grants g ON g.id = c.grant_id WHERE c.hash = ?"
+		"FROM latchwork_credentials c JOIN latchwork_grants g ON g.id = c.grant_id WHERE c.hash " + sqlkit.Is
 )
 
 // spend takes effect on what is unspent and alive. It locks the grant against
