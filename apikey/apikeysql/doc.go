@@ -29,17 +29,18 @@
 // # Many keys
 //
 // Find takes about as long among a million keys as among ten thousand, while
-// the database has the memory for those that are in use. What it has without
-// being told is enough for some hundreds, and less than half as fast with many
-// more: of ten thousand that are spread over a million, each stands in pages of
-// its own. SQLite keeps 2 MB on each connection; add to the data source name
+// the database has the memory for those that are in use: each stands in pages of
+// its own. Without enough of it, Find takes two to four times as long.
+//
+// SQLite keeps 2 MB on each connection, which is enough for about a hundred
+// keys. For more, add to the data source name
 //
 //	&_pragma=mmap_size(1073741824)
 //
-// for files of up to 1 GiB, which all connections then share, or, where an error
-// of the disk must not end the process, cache_size(-65536) for 64 MiB on each
-// connection. MariaDB and MySQL keep 128 MB: a million keys want an
-// innodb_buffer_pool_size of 512 MB.
+// for files of up to 1 GiB, which all connections then share. An error of the
+// disk ends the process then; where it must not, cache_size(-65536) gives each
+// connection 64 MiB. MariaDB and MySQL keep 128 MB, which is enough for some
+// thousand keys; a million want an innodb_buffer_pool_size of 512 MB.
 //
 // Find, Get and what an owner or a creator has are found by indexes. Whatever
 // else List is asked, it looks at 10,000 keys at most, so that a page of a

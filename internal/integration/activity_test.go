@@ -36,12 +36,7 @@ func eachKeyStore(t *testing.T, test func(t *testing.T, f keyFixture)) {
 
 func newKeyFixture(t testing.TB, dialect string) keyFixture {
 	t.Helper()
-	return newDatabase(t, dialect).keyFixture(t)
-}
-
-func (d database) keyFixture(t testing.TB) keyFixture {
-	t.Helper()
-	f := keyFixture{database: d}
+	f := keyFixture{database: newDatabase(t, dialect)}
 	f.db = f.open(t)
 	f.migrateKeys(t, f.db)
 	f.store = f.keyStore(t, f.db)
