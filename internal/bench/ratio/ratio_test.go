@@ -3,6 +3,7 @@ package ratio_test
 import (
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -120,4 +121,18 @@ func TestAllocs(t *testing.T) {
 		require.Equal(t, ratio.Allocated{Count: 1, Bytes: 64}, ratio.Allocs(allocating(time.Microsecond)))
 		require.Equal(t, ratio.Allocated{}, ratio.Allocs(lasting(time.Microsecond)))
 	})
+}
+
+func TestFaster(t *testing.T) {
+	reference := slices.Repeat([]float64{10}, 21)
+	// A coin shows heads 16 times of 21 or more in 1.3 percent of all cases, and 17
+	// times in 0.4.
+	for wins, want := range map[int]bool{0: false, 11: false, 16: false, 17: true, 21: true} {
+		subject := slices.Concat(slices.Repeat([]float64{9.9}, wins), slices.Repeat([]float64{10, 99}, 21)[:21-wins])
+		require.Equal(t, wins, ratio.Wins(subject, reference))
+		require.Equal(t, want, ratio.Faster(subject, reference), "%d wins", wins)
+	}
+	require.False(t, ratio.Faster(nil, nil))
+	require.False(t, ratio.Faster(make([]float64, 6), reference))
+	require.True(t, ratio.Faster(make([]float64, 7), reference))
 }
