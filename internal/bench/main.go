@@ -22,10 +22,10 @@ func main() {
 	only := flag.String("only", "", "measure the cases whose name contains this")
 	samples := flag.Int("samples", 25, "samples of each side")
 	sample := flag.Duration("sample", 4*time.Millisecond, "how long a sample takes")
-	serve := flag.String("serve", "", "serve this chain to the process that has started this one")
+	serve := flag.Bool("serve", false, "serve the chains that are named to the process that has started this one")
 	flag.Parse()
-	if *serve != "" {
-		if err := loopback.Serve(loopbackChains(), *serve); err != nil {
+	if *serve {
+		if err := loopback.Serve(loopbackChains(), flag.Args()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

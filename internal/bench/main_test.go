@@ -15,8 +15,8 @@ import (
 
 // Measuring starts this program again as the server.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "-serve" {
-		if err := loopback.Serve(loopbackChains(), os.Args[2]); err != nil {
+	if len(os.Args) > 1 && os.Args[1] == "-serve" {
+		if err := loopback.Serve(loopbackChains(), os.Args[2:]); err != nil {
 			os.Exit(1)
 		}
 		return
@@ -52,7 +52,7 @@ func TestIssueFigures(t *testing.T) {
 
 func TestLoopback(t *testing.T) {
 	chains := loopbackChains()
-	results, err := loopback.Measure(chains, loopback.Options{Starts: 6, Requests: 200, Connections: 4})
+	results, err := loopback.Measure(chains, loopback.Options{Starts: 2, Turns: 3, Requests: 200, Connections: 4})
 	require.NoError(t, err)
 	require.Len(t, results, len(chains))
 	for i, r := range results {
@@ -62,6 +62,6 @@ func TestLoopback(t *testing.T) {
 			require.Positive(t, rate)
 		}
 	}
-	_, err = loopback.Measure([]loopback.Chain{{Name: "nobody's"}}, loopback.Options{Starts: 1, Requests: 1, Connections: 1})
+	_, err = loopback.Measure([]loopback.Chain{{Name: "nobody's"}}, loopback.Options{Starts: 1, Turns: 1, Requests: 1, Connections: 1})
 	require.ErrorContains(t, err, "nobody's")
 }

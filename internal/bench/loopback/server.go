@@ -6,7 +6,6 @@ package loopback
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -25,47 +24,57 @@ type Chain struct {
 	New  func() (http.Handler, []string)
 }
 
-// A greeting is the first line that a server writes.
+// A greeting is what a server writes of each chain at first, in a line.
 type greeting struct {
 	Addr     string
 	Requests []string
 }
 
-// Serve is the server's process: it serves the chain of this name until its
-// standard input ends, and answers every line of it with the CPU time, in
-// nanoseconds, that it has used so far.
-func Serve(chains []Chain, name string) error {
-	i := slices.IndexFunc(chains, func(c Chain) bool { return c.Name == name })
-	if i < 0 {
-		return fmt.Errorf("there is no chain %q", name)
-	}
-	handler, requests := chains[i].New()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	if err := json.NewEncoder(os.Stdout).Encode(greeting{listener.Addr().String(), requests}); err != nil {
-		return err
-	}
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		used, err := cpu()
+// Serve is the server's process: it serves the chains of these names, each at an
+// address of its own, until its standard input ends, and answers every line of it
+// with the CPU time, in nanoseconds, that it has used so far.
+func Serve(chains []Chain, names []string) error {
+	failed := make(chan error, len(names))
+	for _, name := range names {
+		i := slices.IndexFunc(chains, func(c Chain) bool { return c.Name == name })
+		if i < 0 {
+			return fmt.Errorf("there is no chain %q", name)
+		}
+		handler, requests := chains[i].New()
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Println(used.Nanoseconds()); err != nil {
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+		go func() { failed <- server.Serve(listener) }()
+		if err := json.NewEncoder(os.Stdout).Encode(greeting{listener.Addr().String(), requests}); err != nil {
 			return err
 		}
 	}
-	if err := server.Close(); err != nil {
-		return err
+	asked := make(chan struct{})
+	go func() {
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			asked <- struct{}{}
+		}
+		close(asked)
+	}()
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case _, more := <-asked:
+			if !more {
+				return nil
+			}
+			used, err := cpu()
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Println(used.Nanoseconds()); err != nil {
+				return err
+			}
+		}
 	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 // Gets returns a request for each value of an Authorization header.

@@ -29,7 +29,7 @@ func loopbackChains() []loopback.Chain {
 
 // loopbackMarkdown is table.markdown for what was measured over HTTP.
 func loopbackMarkdown(w io.Writer, results []loopback.Result) {
-	fmt.Fprintf(w, "\n### The same chains over HTTP: CPU time of the server for a request, %d starts each\n\n", len(results[0].CPU))
+	fmt.Fprintf(w, "\n### The same chains over HTTP: CPU time of the server for a request, %d turns each\n\n", len(results[0].CPU))
 	fmt.Fprintln(w, "| | CPU time | times the handler alone | times ours | more than ours in | requests per second |")
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|")
 	for _, r := range results {
@@ -51,9 +51,8 @@ func loopbackLine(results []loopback.Result) string {
 }
 
 // behindLoopback names the chains that cost a server less than ours does. What a
-// request costs it is nearly all net/http's and the kernel's, and differs from
-// start to start by more than chains do: in how many starts one was cheaper is what
-// decides.
+// request costs it is nearly all net/http's and the kernel's, and differs from turn
+// to turn by more than chains do: in how many turns one was cheaper is what decides.
 func behindLoopback(results []loopback.Result) (cheaper []string) {
 	for i, c := range chains() {
 		if r := results[i+1]; !c.yardstick && ratio.Faster(r.CPU, results[1].CPU) {

@@ -25,14 +25,14 @@ func main() {
 	only := flag.String("only", "", "measure only the jobs whose name contains this")
 	samples := flag.Int("samples", 25, "samples of each row")
 	sample := flag.Duration("sample", 4*time.Millisecond, "how long a sample takes")
-	starts := flag.Int("starts", 21, "how often each server over loopback is started")
+	starts := flag.Int("starts", 12, "how often the server over loopback is started, for 30 turns each")
 	check := flag.Bool("check", false, "fail when a peer is faster")
 	write := flag.String("write", "", "put the short table between the markers of this file")
-	serve := flag.String("serve", "", "serve this chain to the process that has started this one")
+	serve := flag.Bool("serve", false, "serve the chains that are named to the process that has started this one")
 	flag.Parse()
 	err := func() error {
-		if *serve != "" {
-			return loopback.Serve(loopbackChains(), *serve)
+		if *serve {
+			return loopback.Serve(loopbackChains(), flag.Args())
 		}
 		if *only != "" && *write != "" {
 			return errors.New("the short table has all jobs: -only and -write do not go together")
@@ -96,7 +96,7 @@ func measure(w io.Writer, only string, o ratio.Options, starts int) (report, err
 		r.lines = append(r.lines, t.line(rows)...)
 	}
 	if strings.Contains("loopback", only) {
-		results, err := loopback.Measure(loopbackChains(), loopback.Options{Starts: starts, Requests: 20_000, Connections: 32})
+		results, err := loopback.Measure(loopbackChains(), loopback.Options{Starts: starts, Turns: 30, Requests: 3200, Connections: 32})
 		if err != nil {
 			return r, err
 		}

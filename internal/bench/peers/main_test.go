@@ -17,8 +17,8 @@ import (
 
 // Measuring starts this program again as a server.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "-serve" {
-		if err := loopback.Serve(loopbackChains(), os.Args[2]); err != nil {
+	if len(os.Args) > 1 && os.Args[1] == "-serve" {
+		if err := loopback.Serve(loopbackChains(), os.Args[2:]); err != nil {
 			os.Exit(1)
 		}
 		return
@@ -38,7 +38,7 @@ func TestRows(t *testing.T) {
 }
 
 func TestLoopback(t *testing.T) {
-	results, err := loopback.Measure(loopbackChains(), loopback.Options{Starts: 1, Requests: 64, Connections: 2})
+	results, err := loopback.Measure(loopbackChains(), loopback.Options{Starts: 1, Turns: 1, Requests: 64, Connections: 2})
 	require.NoError(t, err)
 	require.Len(t, results, len(chains())+1)
 	var out strings.Builder
@@ -48,18 +48,18 @@ func TestLoopback(t *testing.T) {
 }
 
 func TestBehindLoopback(t *testing.T) {
-	const starts = 21
-	results := []loopback.Result{{CPU: slices.Repeat([]float64{100}, starts)}}
+	const turns = 21
+	results := []loopback.Result{{CPU: slices.Repeat([]float64{100}, turns)}}
 	for range chains() {
-		results = append(results, loopback.Result{CPU: slices.Repeat([]float64{110}, starts)})
+		results = append(results, loopback.Result{CPU: slices.Repeat([]float64{110}, turns)})
 	}
 	require.Empty(t, behindLoopback(results))
-	for i := range starts {
+	for i := range turns {
 		results[2].CPU[i] = 100                      // what is by hand may be
 		results[3].CPU[i] = 105 + float64(i%3/2)*500 // in two of three: can be chance
 	}
 	require.Empty(t, behindLoopback(results))
-	for i := range starts {
+	for i := range turns {
 		results[4].CPU[i] = 109
 	}
 	require.Equal(t, []string{chains()[3].name + " over HTTP"}, behindLoopback(results))
