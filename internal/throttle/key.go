@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 )
@@ -9,13 +10,15 @@ import (
 // which nothing can be read.
 type Key uint64
 
-// A Hasher makes Keys, with a seed of its own. Nobody outside of the process can
+// A Hasher makes Keys, with seeds of its own. Nobody outside of the process can
 // tell which texts share a Key or a bucket. Make it with NewHasher. It is safe
 // for concurrent use.
-type Hasher struct{ seed maphash.Seed }
+type Hasher struct {
+	seed, four maphash.Seed // four: of IPv4 addresses
+}
 
-// NewHasher returns a Hasher with a new seed.
-func NewHasher() Hasher { return Hasher{maphash.MakeSeed()} }
+// NewHasher returns a Hasher with new seeds.
+func NewHasher() Hasher { return Hasher{seed: maphash.MakeSeed(), four: maphash.MakeSeed()} }
 
 // Text returns the Key of a text.
 func (h Hasher) Text(text string) Key { return Key(maphash.String(h.seed, text)) }
@@ -24,15 +27,15 @@ func (h Hasher) Text(text string) Key { return Key(maphash.String(h.seed, text))
 // not, or the first 64 bits of an IPv6 address, since whoever has one address of
 // such a network has all of them. The zero Addr has a Key, too.
 func (h Hasher) Addr(addr netip.Addr) Key {
-	addr = addr.Unmap()
 	source := addr.As16() // of IPv4, the mapped one
 	switch {
+	case addr.Is4(), addr.Is4In6():
+		return Key(maphash.Comparable(h.four, uint64(binary.BigEndian.Uint32(source[12:]))))
 	case addr.Is6():
-		clear(source[8:])
-	case !addr.IsValid():
-		source[15] = 1 // like nothing of the above
+		return Key(maphash.Comparable(h.seed, binary.BigEndian.Uint64(source[:8])))
+	default:
+		return Key(maphash.Comparable(h.four, uint64(1)<<32)) // none of the above
 	}
-	return Key(maphash.Bytes(h.seed, source[:]))
 }
 
 // Pair returns the Key of two things together. Their order matters.

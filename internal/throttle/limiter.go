@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,30 +49,30 @@ func (l *Limiter) Take(k Key) time.Duration { return l.take(k, l.now()) }
 func (l *Limiter) take(k Key, now int64) time.Duration {
 	b := l.bucket(k)
 	b.seen.Store(now)
-	e := b.find(k)
-	if e == nil {
-		if e = l.enter(b, k, now); e == nil {
+	until := b.find(k)
+	if until == nil {
+		if until = l.enter(b, k, now); until == nil {
 			return 0
 		}
 	}
 	for {
-		until := e.until.Load()
-		if wait := l.wait(until, now); wait > 0 {
+		before := until.Load()
+		if wait := l.wait(before, now); wait > 0 {
 			return wait
 		}
-		if e.until.CompareAndSwap(until, max(until, now)+l.every) {
+		if until.CompareAndSwap(before, max(before, now)+l.every) {
 			return 0
 		}
 	}
 }
 
-// enter brings in a key that was counted once, or returns its entry if somebody
+// enter brings in a key that was counted once, or returns its instant if somebody
 // else was faster.
-func (l *Limiter) enter(b *bucket, k Key, now int64) *entry {
+func (l *Limiter) enter(b *bucket, k Key, now int64) *atomic.Int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e := b.find(k); e != nil {
-		return e
+	if until := b.find(k); until != nil {
+		return until
 	}
 	b.add(k, now+l.every)
 	return nil
@@ -86,15 +87,15 @@ func (l *Limiter) wait(until, now int64) time.Duration {
 // only for a key that had to wait when something was counted last.
 func (l *Limiter) Wait(k Key) time.Duration {
 	b := l.bucket(k)
-	e := b.find(k)
-	if e == nil {
+	until := b.find(k)
+	if until == nil {
 		return 0
 	}
-	until := e.until.Load()
-	if l.wait(until, b.seen.Load()) == 0 {
+	at := until.Load()
+	if l.wait(at, b.seen.Load()) == 0 {
 		return 0
 	}
-	return l.wait(until, l.now())
+	return l.wait(at, l.now())
 }
 
 // Return takes back what one Take counted.
@@ -102,8 +103,8 @@ func (l *Limiter) Return(k Key) {
 	b := l.bucket(k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e := b.find(k); e != nil {
-		e.until.Add(-l.every)
+	if until := b.find(k); until != nil {
+		until.Add(-l.every)
 	}
 }
 
@@ -112,7 +113,7 @@ func (l *Limiter) Clear(k Key) {
 	b := l.bucket(k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e := b.find(k); e != nil {
-		e.until.Store(0)
+	if until := b.find(k); until != nil {
+		until.Store(0)
 	}
 }

@@ -21,8 +21,8 @@ func (r *Recent) Add(k Key) {
 	b, until := r.bucket(k), r.now()+r.keep
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e := b.find(k); e != nil {
-		e.until.Store(until)
+	if known := b.find(k); known != nil {
+		known.Store(until)
 		return
 	}
 	b.add(k, until)
@@ -31,8 +31,8 @@ func (r *Recent) Add(k Key) {
 // Has reports whether a key is remembered. One that is not costs not even a look
 // at the clock.
 func (r *Recent) Has(k Key) bool {
-	e := r.bucket(k).find(k)
-	return e != nil && e.until.Load() > r.now()
+	until := r.bucket(k).find(k)
+	return until != nil && until.Load() > r.now()
 }
 
 // Remove forgets a key, and reports whether it was remembered. Of several that
@@ -41,6 +41,6 @@ func (r *Recent) Remove(k Key) bool {
 	b := r.bucket(k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.find(k)
-	return e != nil && e.until.Swap(0) > r.now()
+	until := b.find(k)
+	return until != nil && until.Swap(0) > r.now()
 }

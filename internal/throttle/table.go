@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ways is how many entries share a bucket: as many as fill two cache lines with
+// ways is how many entries share a bucket: as many keys as fill a cache line with
 // their lock.
 const ways = 7
 
@@ -19,19 +19,19 @@ type table struct {
 	start   time.Time
 }
 
-// In a bucket, counting needs no lock; bringing in a key and taking back do. Of
-// two that race for an entry, the one counting may count for a key that has just
-// taken the place of its own. So a key may begin with one too many, and what is
-// counted of a key that stays is never lost.
+// A bucket is two cache lines, of which the first one says whether a key is there:
+// most that are asked for are not.
+//
+// Counting needs no lock; bringing in a key and taking back do. Of two that race for
+// an entry, the one counting may count for a key that has just taken the place of
+// its own. So a key may begin with one too many, and what is counted of a key that
+// stays is never lost.
 type bucket struct {
-	entries [ways]entry
-	mu      sync.Mutex
-	seen    atomic.Int64 // when something was counted here last
-}
+	keys [ways]atomic.Uint64
+	mu   sync.Mutex
 
-type entry struct {
-	key   atomic.Uint64
-	until atomic.Int64
+	untils [ways]atomic.Int64 // of the keys
+	seen   atomic.Int64       // when something was counted here last
 }
 
 // newTable returns a table for at least this many entries.
@@ -45,29 +45,29 @@ func (t *table) now() int64 { return int64(time.Since(t.start)) }
 
 func (t *table) bucket(k Key) *bucket { return &t.buckets[k>>t.shift] }
 
-// find returns the entry of a key, or nil. As long as the bucket is locked, the
-// entry is that of the key.
-func (b *bucket) find(k Key) *entry {
-	for i := range b.entries {
-		if e := &b.entries[i]; e.key.Load() == uint64(k) {
-			return e
+// find returns the instant of a key, or nil. As long as the bucket is locked, it is
+// that of the key.
+func (b *bucket) find(k Key) *atomic.Int64 {
+	for i := range b.keys {
+		if b.keys[i].Load() == uint64(k) {
+			return &b.untils[i]
 		}
 	}
 	return nil
 }
 
-// add brings in a key, in the place of the entry that has least to forget. The
-// bucket is locked, and the key is not in it.
+// add brings in a key, in the place of the one that has least to forget. The bucket
+// is locked, and the key is not in it.
 func (b *bucket) add(k Key, until int64) {
 	for {
-		least, earliest := &b.entries[0], b.entries[0].until.Load()
+		least, earliest := 0, b.untils[0].Load()
 		for i := 1; i < ways; i++ {
-			if u := b.entries[i].until.Load(); u < earliest {
-				least, earliest = &b.entries[i], u
+			if u := b.untils[i].Load(); u < earliest {
+				least, earliest = i, u
 			}
 		}
-		if least.until.CompareAndSwap(earliest, until) { // nobody has counted there meanwhile
-			least.key.Store(uint64(k))
+		if b.untils[least].CompareAndSwap(earliest, until) { // nobody has counted there meanwhile
+			b.keys[least].Store(uint64(k))
 			return
 		}
 	}
