@@ -15,23 +15,29 @@ type Figure struct {
 	Measure func() float64
 }
 
+type measurement struct {
+	figure Figure
+	value  float64
+}
+
+func measure(f Figure) measurement { return measurement{f, f.Measure()} }
+
+// kept reports whether the promise held. What is not a number is no promise kept.
+func kept(m measurement) bool { return m.figure.Limit == 0 || m.value <= m.figure.Limit }
+
 // ReportFigures is Report for figures.
 func ReportFigures(w io.Writer, figures []Figure) bool {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "figure\tmeasured\tat most\t")
 	var missed []string
-	for _, f := range figures {
-		// What is not a number is no promise kept.
-		kept := func(v float64) bool { return f.Limit == 0 || v <= f.Limit }
-		v := f.Measure()
-		for again := 0; !kept(v) && again < 2; again++ {
-			v = f.Measure()
-		}
+	measured := attempts(figures, measure, kept)
+	for i, f := range figures {
+		v := measured[i].value
 		limit, verdict := "-", ""
 		if f.Limit > 0 {
 			limit = fmt.Sprintf("%.2f", f.Limit)
 		}
-		if !kept(v) {
+		if !kept(measured[i]) {
 			verdict = "MISSED"
 			missed = append(missed, f.Name)
 		}

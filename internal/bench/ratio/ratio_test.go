@@ -82,15 +82,20 @@ func TestReportFigures(t *testing.T) {
 	}
 }
 
-// A bad moment is no missed promise.
+// A bad moment is no missed promise, and it may be longer than what was measured
+// in it.
 func TestReportFiguresMeasuresAgain(t *testing.T) {
-	values := []float64{9, 9, 1}
-	figure := ratio.Figure{Limit: 2, Measure: func() float64 {
-		v := values[0]
-		values = values[1:]
-		return v
-	}}
-	require.True(t, ratio.ReportFigures(io.Discard, []ratio.Figure{figure}))
+	var order strings.Builder
+	figure := func(name string, values ...float64) ratio.Figure {
+		return ratio.Figure{Limit: 2, Measure: func() float64 {
+			order.WriteString(name)
+			v := values[0]
+			values = values[1:]
+			return v
+		}}
+	}
+	require.True(t, ratio.ReportFigures(io.Discard, []ratio.Figure{figure("a", 9, 9, 1), figure("b", 1), figure("c", 9, 1)}))
+	require.Equal(t, "abcaca", order.String())
 }
 
 func TestTurns(t *testing.T) {
