@@ -36,7 +36,7 @@ func (d *DB) sqliteSource() string {
 // checkSQLite looks at the pragmas. They belong to a connection, so it looks at
 // two at once: a PRAGMA that was executed on one of them is not enough.
 func (d *DB) checkSQLite(ctx context.Context) error {
-	first, err := d.Conn(ctx)
+	first, err := d.connection(ctx)
 	if err != nil {
 		return d.Fail(ctx, "open", err)
 	}
@@ -52,7 +52,7 @@ func (d *DB) checkSQLite(ctx context.Context) error {
 	if err := d.checkPragmas(ctx, first, file != ""); err != nil || single {
 		return err
 	}
-	second, err := d.Conn(ctx)
+	second, err := d.connection(ctx)
 	if err != nil {
 		return d.Fail(ctx, "open", err)
 	}
@@ -93,7 +93,7 @@ func (d *DB) checkPragmas(ctx context.Context, conn *sql.Conn, onDisk bool) erro
 // checkMySQL wants a mode in which what does not fit is an error and is not
 // cut.
 func (d *DB) checkMySQL(ctx context.Context) error {
-	conn, err := d.Conn(ctx)
+	conn, err := d.connection(ctx)
 	if err != nil {
 		return d.Fail(ctx, "open", err)
 	}

@@ -104,7 +104,7 @@ func (d *DB) checkVersion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := d.Conn(ctx)
+	conn, err := d.connection(ctx)
 	if err != nil {
 		return d.Fail(ctx, "open", err)
 	}
@@ -163,7 +163,7 @@ func (d *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := d.Conn(ctx)
+	conn, err := d.connection(ctx)
 	if err != nil {
 		return d.Fail(ctx, "migrate", err)
 	}
@@ -213,17 +213,14 @@ func withoutComments(statement string) string {
 // migrateSQLite does it in one transaction that is a writer's from its
 // beginning.
 func (d *DB) migrateSQLite(ctx context.Context, conn *sql.Conn, apply func(querier) error) error {
-	for attempt := 1; ; attempt++ {
+	err := d.repeat(ctx, func() error {
 		_, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE")
-		if err == nil {
-			break
-		}
-		if d.classify(err) != transient || attempt == maxAttempts || ctx.Err() != nil {
-			return d.Fail(ctx, "migrate", err)
-		}
-		pause(ctx, attempt)
+		return err
+	})
+	if err != nil {
+		return d.Fail(ctx, "migrate", err)
 	}
-	err := apply(conn)
+	err = apply(conn)
 	if err == nil {
 		_, err = conn.ExecContext(ctx, "COMMIT")
 		err = d.Fail(ctx, "migrate", err)
@@ -236,7 +233,8 @@ func (d *DB) migrateSQLite(ctx context.Context, conn *sql.Conn, apply func(queri
 
 // migratePostgreSQL does it in one transaction behind an advisory lock.
 func (d *DB) migratePostgreSQL(ctx context.Context, conn *sql.Conn, apply func(querier) error) error {
-	tx, err := conn.BeginTx(ctx, nil)
+	// What the others have done while this one waited has to be seen.
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return d.Fail(ctx, "migrate", err)
 	}

@@ -78,16 +78,13 @@ func (d *DB) Delete(ctx context.Context, b Batch) (int, error) {
 // returns how many rows it changed.
 func (d *DB) Change(ctx context.Context, query string, args ...any) (int, error) {
 	query = d.SQL(query)
-	began := time.Now()
-	for attempt := 1; ; attempt++ {
-		var n int64
+	var n int64
+	err := d.repeat(ctx, func() error {
 		result, err := d.ExecContext(ctx, query, args...)
 		if err == nil {
 			n, err = result.RowsAffected()
 		}
-		if d.classify(err) != transient || attempt == maxAttempts || ctx.Err() != nil || time.Since(began) > maxTrying {
-			return int(n), err
-		}
-		pause(ctx, attempt)
-	}
+		return err
+	})
+	return int(n), err
 }

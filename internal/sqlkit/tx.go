@@ -135,6 +135,29 @@ func answered(end func() error) error {
 	}
 }
 
+// repeat does what may be done again, for as long as the database gives it up for
+// somebody else's sake.
+func (d *DB) repeat(ctx context.Context, do func() error) error {
+	began := time.Now()
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if d.classify(err) != transient || attempt == maxAttempts || ctx.Err() != nil || time.Since(began) > maxTrying {
+			return err
+		}
+		pause(ctx, attempt)
+	}
+}
+
+// connection returns one that is free. The first ones to a new file of SQLite meet
+// while each of them turns it to journal_mode=WAL, for which no busy_timeout waits.
+func (d *DB) connection(ctx context.Context) (conn *sql.Conn, err error) {
+	err = d.repeat(ctx, func() error {
+		conn, err = d.Conn(ctx)
+		return err
+	})
+	return conn, err
+}
+
 // pause waits longer and longer, at random, so that those who met do not meet
 // again.
 func pause(ctx context.Context, attempt int) {
