@@ -4,14 +4,21 @@ package opendb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "modernc.org/sqlite"             // the driver "sqlite"
+	"modernc.org/sqlite"               // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
+
+// patience is how long those who open the same new file wait for each other.
+const patience = 10 * time.Second
 
 // A Database is an open one and the SQL that it speaks: "sqlite", "postgres" or
 // "mysql", as apikeysql and oauthsql call it.
@@ -30,7 +37,7 @@ func Open(ctx context.Context, name string) (Database, error) {
 	if err != nil {
 		return Database{}, err
 	}
-	if err := d.PingContext(ctx); err != nil {
+	if err := d.answer(ctx); err != nil {
 		_ = d.Close() // it was never open
 		check := "check that the server runs, that it has a database of this name, and the user and password"
 		if d.Dialect == "sqlite" {
@@ -39,6 +46,24 @@ func Open(ctx context.Context, name string) (Database, error) {
 		return Database{}, fmt.Errorf("the %s database does not answer (%s): %w", d.Dialect, check, err)
 	}
 	return d, nil
+}
+
+// answer waits for the first connection. Those who open a new file of SQLite at the
+// same moment meet while each of them turns it to journal_mode=WAL, for which no
+// busy_timeout waits.
+func (d Database) answer(ctx context.Context) error {
+	for began := time.Now(); ; {
+		err := d.PingContext(ctx)
+		var busy *sqlite.Error
+		if !errors.As(err, &busy) || busy.Code()&0xff != sqlite3.SQLITE_BUSY || time.Since(began) > patience {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(50 * time.Millisecond)): //nolint:gosec // no secret
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func open(name string) (Database, error) {

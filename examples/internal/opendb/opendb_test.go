@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/latchwork/latchwork/examples/internal/opendb"
 )
@@ -24,6 +25,25 @@ func TestOpenFile(t *testing.T) {
 	require.NoError(t, db.Close())
 	_, err = os.Stat(path)
 	require.NoError(t, err)
+}
+
+// Several hosts begin on a file that is not there yet.
+func TestOpenNewFileTogether(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "new.db")
+		var all errgroup.Group
+		for range 8 {
+			all.Go(func() error {
+				db, err := opendb.Open(t.Context(), path)
+				if err != nil {
+					return err
+				}
+				return db.Close()
+			})
+		}
+		require.NoError(t, all.Wait())
+	}
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
