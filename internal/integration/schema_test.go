@@ -240,6 +240,16 @@ func TestMySQLMustBeStrict(t *testing.T) {
 	}
 }
 
+func TestMySQLMustCommit(t *testing.T) {
+	d := newDatabase(t, "mysql")
+	for _, s := range schemas() {
+		require.NoError(t, s.migrate(t.Context(), d.open(t), d))
+		never := d
+		never.source = withOption(d.source, "autocommit=0")
+		require.ErrorContains(t, s.open(never.open(t), d), "add to the data source name: &autocommit=1")
+	}
+}
+
 func withOption(source, option string) string {
 	separator := "?"
 	if strings.Contains(source, "?") {

@@ -91,20 +91,25 @@ func (d *DB) checkPragmas(ctx context.Context, conn *sql.Conn, onDisk bool) erro
 }
 
 // checkMySQL wants a mode in which what does not fit is an error and is not
-// cut.
+// cut, and sessions in which a statement alone is committed.
 func (d *DB) checkMySQL(ctx context.Context) error {
 	conn, err := d.connection(ctx)
 	if err != nil {
 		return d.Fail(ctx, "open", err)
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
-	mode, err := text(ctx, conn, "SELECT @@SESSION.sql_mode")
-	if err != nil {
-		return d.Fail(ctx, "sql_mode", err)
+	var mode string
+	var commits bool
+	if err := conn.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode, @@SESSION.autocommit").Scan(&mode, &commits); err != nil {
+		return d.Fail(ctx, "sql_mode, autocommit", err)
 	}
 	if !strings.Contains(mode, "STRICT_TRANS_TABLES") && !strings.Contains(mode, "STRICT_ALL_TABLES") {
 		return fmt.Errorf("%s: sql_mode is %q, which cuts what does not fit instead of refusing it; add to the data source name: &sql_mode=%%27STRICT_ALL_TABLES%%27",
 			d.pkg.Name, mode)
+	}
+	if !commits {
+		return fmt.Errorf("%s: autocommit is off, so that what one statement writes is rolled back in the end; add to the data source name: &autocommit=1",
+			d.pkg.Name)
 	}
 	return nil
 }
