@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,16 @@ const progressEvery = 1000
 // An importer moves the keys of a panel into a store.
 type importer struct {
 	panel     panel
-	keys      *apikey.Manager
-	store     apikey.Activity
+	keys      *apikey.Manager // on the store
+	store     store
 	converter converter
 	out       io.Writer
+}
+
+// A store is what keys are imported into.
+type store interface {
+	apikey.Store
+	apikey.Activity
 }
 
 // A tally counts what became of the rows.
@@ -105,16 +112,35 @@ func (im importer) check(_ context.Context, r row) error {
 }
 
 // take imports a row whole, or not at all. When it was last used is told
-// afterwards: that decides nothing.
+// afterwards, since that decides nothing, also of a key that is there already:
+// whoever imported it may have come no further.
 func (im importer) take(ctx context.Context, r row) error {
 	c, err := im.judge(r)
 	if err != nil {
 		return err
 	}
 	k, err := im.keys.Import(ctx, c.spec, c.sum)
-	if err != nil || c.lastUsed.IsZero() {
+	var spec *apikey.SpecError
+	switch {
+	case errors.As(err, &spec):
+		return rowError{err}
+	case errors.Is(err, apikey.ErrExists):
+		found, findErr := im.store.Find(ctx, []apikey.Hash{c.sum})
+		if findErr != nil {
+			return findErr
+		}
+		k = found.Key
+	case err != nil:
 		return err
 	}
-	day := apikey.Day{Date: c.lastUsed.UTC().Truncate(24 * time.Hour)}
-	return im.store.Record(ctx, []apikey.Use{{KeyID: k.ID, LastAt: c.lastUsed.UTC(), Day: day}})
+	return cmp.Or(im.used(ctx, k, c.lastUsed), err)
+}
+
+// used records when the panel saw a key last, which our own uses outdo.
+func (im importer) used(ctx context.Context, k apikey.Key, last time.Time) error {
+	if last.IsZero() {
+		return nil
+	}
+	day := apikey.Day{Date: last.UTC().Truncate(24 * time.Hour)}
+	return im.store.Record(ctx, []apikey.Use{{KeyID: k.ID, LastAt: last.UTC(), Day: day}})
 }

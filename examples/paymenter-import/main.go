@@ -4,8 +4,8 @@
 //	go run -C examples ./paymenter-import \
 //		-from 'user:password@tcp(127.0.0.1:3306)/paymenter' -to billing.db
 //
-// Without -apply it only says what it would do. Keys that are there already are
-// left alone, so it may be run again.
+// Without -apply it only says what it would do, and does not open the database
+// behind -to. Keys that are there already are left alone, so it may be run again.
 package main
 
 import (
@@ -56,25 +56,32 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.db.Close()) }()
-	target, err := opendb.Open(ctx, *to)
-	if err != nil {
-		return fmt.Errorf("-to: %w", err)
+	var target store = apikey.NewMemoryStore() // a dry run stores nothing
+	if *apply {
+		db, err := opendb.Open(ctx, *to)
+		if err != nil {
+			return fmt.Errorf("-to: %w", err)
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		if target, err = prepared(ctx, db); err != nil {
+			return fmt.Errorf("-to: %w", err)
+		}
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
-	cfg := apikeysql.Config{Dialect: apikeysql.Dialect(target.Dialect)}
-	if err := apikeysql.Migrate(ctx, target.DB, cfg); err != nil {
-		return err
-	}
-	store, err := apikeysql.New(target.DB, cfg)
-	if err != nil {
-		return err
-	}
-	keys, err := apikey.New(store, apikey.Config{
+	keys, err := apikey.New(target, apikey.Config{
 		Prefix: *prefix, Types: strings.Split(*types, ","), ForeignFormats: []apikey.ForeignFormat{apikey.Paymenter()},
 	})
 	if err != nil {
 		return err
 	}
-	im := importer{panel: source, keys: keys, store: store, converter: converter{*strip, *networks}, out: out}
+	im := importer{panel: source, keys: keys, store: target, converter: converter{*strip, *networks}, out: out}
 	return im.run(ctx, *apply)
+}
+
+// prepared returns the store in a database, in which its tables may be missing.
+func prepared(ctx context.Context, db opendb.Database) (*apikeysql.Store, error) {
+	cfg := apikeysql.Config{Dialect: apikeysql.Dialect(db.Dialect)}
+	if err := apikeysql.Migrate(ctx, db.DB, cfg); err != nil {
+		return nil, err
+	}
+	return apikeysql.New(db.DB, cfg)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -48,6 +49,9 @@ func (c converter) convert(r row) (candidate, error) {
 		}
 	}
 	sum, err := apikey.ParseHash(r.token)
+	if err == nil && (sum == apikey.Hash{} || sum == sha256.Sum256(nil)) {
+		err = errors.New("is the hash of nothing")
+	}
 	fault("token", err)
 	permissions, err := c.permissions(r.permissions)
 	fault("permissions", err)

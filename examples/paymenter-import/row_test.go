@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +73,8 @@ func TestConvertBadRows(t *testing.T) {
 		"no token":              {func(r *row) { r.token = "" }, "token: apikey: a SHA-256 has 64"},
 		"a token in clear":      {func(r *row) { r.token = "PAYM" + strings.Repeat("0", 64) }, "token: "},
 		"bcrypt":                {func(r *row) { r.token = "$2y$10$" + strings.Repeat("a", 57) }, "token: apikey: a SHA-256 has only hexadecimal digits"},
+		"the hash of nothing":   {func(r *row) { r.token = hex.EncodeToString(sha256.New().Sum(nil)) }, "token: is the hash of nothing"},
+		"64 zeros":              {func(r *row) { r.token = strings.Repeat("0", 64) }, "token: is the hash of nothing"},
 		"permissions no JSON":   {func(r *row) { r.permissions = text("users.view") }, "permissions: want an array of strings"},
 		"permissions an object": {func(r *row) { r.permissions = text(`{"0":"admin.users.view"}`) }, "permissions: want an array"},
 		"permissions null":      {func(r *row) { r.permissions = text(`null`) }, "permissions: want an array"},
