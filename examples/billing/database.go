@@ -76,6 +76,9 @@ func (db *database) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, table := range tables {
+		if db.Dialect == "mysql" { // whatever the database is made for
+			table += " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+		}
 		if err := again(ctx, func() error { _, err := db.ExecContext(ctx, table); return err }); err != nil {
 			return fmt.Errorf("tables: %w", err)
 		}

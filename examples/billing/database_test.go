@@ -22,13 +22,13 @@ func newDatabases(t *testing.T) map[string]string {
 	t.Helper()
 	name := "billing_" + strings.ToLower(rand.Text()[:10])
 	names := map[string]string{"sqlite": filepath.Join(t.TempDir(), "billing.db")}
-	for _, server := range []struct{ kind, driver, source, url string }{
-		{"postgres", "pgx", cmp.Or(os.Getenv("LATCHWORK_POSTGRES"), "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"), "postgres://postgres@127.0.0.1:5432/"},
-		{"mysql", "mysql", cmp.Or(os.Getenv("LATCHWORK_MYSQL"), "root@tcp(127.0.0.1:3306)/test"), "mysql://root@127.0.0.1:3306/"},
+	for _, server := range []struct{ kind, driver, source, url, options string }{
+		{"postgres", "pgx", cmp.Or(os.Getenv("LATCHWORK_POSTGRES"), "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"), "postgres://postgres@127.0.0.1:5432/", ""},
+		{"mysql", "mysql", cmp.Or(os.Getenv("LATCHWORK_MYSQL"), "root@tcp(127.0.0.1:3306)/test"), "mysql://root@127.0.0.1:3306/", " CHARACTER SET latin1"},
 	} {
 		db, err := sql.Open(server.driver, server.source)
 		require.NoError(t, err)
-		_, err = db.ExecContext(t.Context(), "CREATE DATABASE "+name)
+		_, err = db.ExecContext(t.Context(), "CREATE DATABASE "+name+server.options)
 		require.NoErrorf(t, err, "the %s server: see .ci/databases", server.kind)
 		t.Cleanup(func() {
 			_, err := db.ExecContext(context.Background(), "DROP DATABASE "+name)
@@ -93,6 +93,9 @@ func TestTwoHosts(t *testing.T) {
 			// What one host does is there on the other one.
 			order := a.admin("POST", "orders", values{"user_id": "1"}).ok(t, http.StatusCreated)["id"].(string)
 			require.Equal(t, "USD", b.admin("GET", "orders/"+order, nil).attributes(t, http.StatusOK)["currency_code"])
+			name := values{"first_name": "花子 🌸", "last_name": "Müller ", "email": "hanako@example.com"}
+			id := a.admin("POST", "users", name).ok(t, http.StatusCreated)["id"].(string)
+			require.Equal(t, "花子 🌸", b.admin("GET", "users/"+id, nil).attributes(t, http.StatusOK)["first_name"])
 			secret, id := a.newKey(values{"permissions": []string{"users.view"}})
 			b.as(secret, "GET", "users", nil).list(t)
 			token, _ := b.login(b.user.Username, b.user.Password).tokens(t)
@@ -122,7 +125,7 @@ func TestTwoHosts(t *testing.T) {
 			c.admin("GET", "users/2", nil).ok(t, http.StatusOK)
 			c.as(secret, "GET", "users", nil).refused(t, http.StatusUnauthorized, "invalid_token")
 			require.Equal(t, "revoked", c.admin("GET", "api-keys/"+id, nil).ok(t, http.StatusOK)["state"])
-			require.Equal(t, "3", c.admin("POST", "users", values{"first_name": "A", "last_name": "B", "email": "c@example.com"}).
+			require.Equal(t, "4", c.admin("POST", "users", values{"first_name": "A", "last_name": "B", "email": "c@example.com"}).
 				ok(t, http.StatusCreated)["id"], "no id is given twice")
 			after, err := os.ReadFile(file)
 			require.NoError(t, err)
@@ -145,9 +148,9 @@ func TestSetupIsDoneAgain(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	s, err := newService(ctx, db, "http://127.0.0.1:1", bursts{}, time.Second)
 	require.NoError(t, err)
-	isNew, err := db.claim(ctx)
+	own, err := db.claim(ctx)
 	require.NoError(t, err)
-	require.True(t, isNew)
+	require.NotZero(t, own)
 	left, err := s.fill(ctx)
 	require.NoError(t, err)
 
@@ -156,17 +159,36 @@ func TestSetupIsDoneAgain(t *testing.T) {
 	defer give()
 	_, err = db.claim(waiting)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	_, err = db.ExecContext(ctx, "UPDATE billing_setup SET began_at = ?", time.Now().Add(-setupTime).UnixMicro()-1)
+	age := func(own claim) claim {
+		_, err := db.ExecContext(ctx, "UPDATE billing_setup SET began_at = began_at - ?", setupTime.Microseconds()+1)
+		require.NoError(t, err)
+		return own - claim(setupTime.Microseconds()+1)
+	}
+	own = age(own)
+
+	// The first one was not dead, and has no say any more.
+	next, err := db.claim(ctx)
 	require.NoError(t, err)
+	require.NotZero(t, next)
+	require.ErrorContains(t, db.finish(ctx, own), "another host has begun to set up the database anew")
+	require.NoError(t, db.release(ctx, own))
+	waiting, give = context.WithTimeout(ctx, 300*time.Millisecond)
+	defer give()
+	_, err = db.claim(waiting)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	age(next)
 
 	h := start(t, "-db", file)
 	require.NotEqual(t, left.APIKey, h.key)
 	h.as(left.APIKey, "GET", "users", nil).refused(t, http.StatusUnauthorized, "invalid_token")
 	require.Len(t, h.admin("GET", "users", nil).list(t), 2)
 	require.Equal(t, http.StatusOK, h.login(h.user.Username, h.user.Password).status)
-	isNew, err = db.claim(ctx)
-	require.NoError(t, err)
-	require.False(t, isNew)
+	for range 2 {
+		next, err = db.claim(ctx)
+		require.NoError(t, err)
+		require.Zero(t, next)
+		require.NoError(t, db.release(ctx, own))
+	}
 	cancel()
 	require.NoError(t, s.close(t.Context()))
 }

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"crypto/sha256"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/latchwork/latchwork/apikey"
+	"github.com/latchwork/latchwork/scope"
 )
 
 func TestLifeOfAKey(t *testing.T) {
@@ -126,4 +131,22 @@ func TestRevokingTakesAlongWhatAKeyCreated(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, h.admin("DELETE", "api-keys/"+id+"?descendants=true", nil).status)
 	h.as(parent, "GET", "users", nil).refused(t, http.StatusUnauthorized, "invalid_token")
 	h.as(child, "GET", "users", nil).refused(t, http.StatusUnauthorized, "invalid_token")
+}
+
+// What paymenter-import has put into a database works there.
+func TestImportedKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "billing.db")
+	db, err := openDatabase(t.Context(), file)
+	require.NoError(t, err)
+	keys, err := apikey.New(db.keys, apikey.Config{Prefix: "paym", ForeignFormats: []apikey.ForeignFormat{apikey.Paymenter()}})
+	require.NoError(t, err)
+	key := "PAYM" + strings.Repeat("0a", 32)
+	_, err = keys.Import(t.Context(), apikey.Spec{Name: "from the panel", Type: "admin", Permissions: scope.MustParseSet("users.view")},
+		sha256.Sum256([]byte(key)))
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+
+	h := start(t, "-db", file)
+	h.as(key, "GET", "users", nil).list(t)
+	h.as(key, "GET", "orders", nil).refused(t, http.StatusForbidden, "insufficient_scope")
 }

@@ -120,13 +120,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // firstStart listens and, if the database is new, fills it before that, writes
 // the credentials file, and returns what is in it. What fails can be done again.
 func firstStart(ctx context.Context, db *database, s service, base, file string, listen func() error) (shown credentials, err error) {
-	isNew, err := db.claim(ctx)
-	if err != nil || !isNew {
+	own, err := db.claim(ctx)
+	if err != nil || own == 0 {
 		return shown, errors.Join(err, listen())
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, db.release(context.WithoutCancel(ctx)))
+			err = errors.Join(err, db.release(context.WithoutCancel(ctx), own))
 		}
 	}()
 	if shown, err = s.fill(ctx); err != nil {
@@ -139,7 +139,7 @@ func firstStart(ctx context.Context, db *database, s service, base, file string,
 	if err := listen(); err != nil {
 		return shown, err
 	}
-	return shown, db.finish(context.WithoutCancel(ctx)) // they were shown
+	return shown, db.finish(context.WithoutCancel(ctx), own) // they were shown
 }
 
 // show tells what lets somebody in.

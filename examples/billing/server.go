@@ -39,7 +39,8 @@ func newService(ctx context.Context, db *database, baseURL string, tolerated bur
 		return s, err
 	}
 	keys, err := apikey.New(db.keys, apikey.Config{
-		Prefix: "paym", Catalog: permissions, Activity: db.keys, Feed: db.keys, CacheTTL: cacheTTL, Logger: slog.Default(),
+		Prefix: "paym", ForeignFormats: []apikey.ForeignFormat{apikey.Paymenter()}, // imported from a panel
+		Catalog: permissions, Activity: db.keys, Feed: db.keys, CacheTTL: cacheTTL, Logger: slog.Default(),
 	})
 	if err != nil {
 		return s, err

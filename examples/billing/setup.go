@@ -17,50 +17,65 @@ import (
 // one believes that it was killed.
 const setupTime = 20 * time.Second
 
-// claim reports whether this host is to fill the database: whether it is new,
-// or whoever began with it did not come to the end. It waits for a host that is
-// at it.
-func (db *database) claim(ctx context.Context) (bool, error) {
+// A claim is a host's turn to fill the database: when it began, by which the
+// database tells it from that of others, or 0 if there is nothing to fill.
+type claim int64
+
+// claim returns the turn of this host, if the database is new or whoever began
+// with it did not come to the end. It waits for a host that is at it.
+func (db *database) claim(ctx context.Context) (claim, error) {
 	for {
 		var began, done int64
 		now := time.Now().UnixMicro()
 		_, taken := db.ExecContext(ctx, db.sql("INSERT INTO billing_setup (id, began_at, done) VALUES (1, ?, 0)"), now)
 		if taken == nil {
-			return true, nil
+			return claim(now), nil
 		}
 		if err := db.QueryRowContext(ctx, "SELECT began_at, done FROM billing_setup WHERE id = 1").Scan(&began, &done); err != nil {
-			return false, errors.Join(taken, err)
+			return 0, errors.Join(taken, err)
 		}
 		if done == 1 {
-			return false, nil
+			return 0, nil
 		}
 		if time.UnixMicro(now).Sub(time.UnixMicro(began)) > setupTime {
-			result, err := db.ExecContext(ctx, db.sql("UPDATE billing_setup SET began_at = ? WHERE id = 1 AND began_at = ?"), now, began)
-			if err != nil {
-				return false, err
-			}
-			if n, err := result.RowsAffected(); n == 1 || err != nil {
-				return n == 1, err
+			if err := db.setup(ctx, claim(began), "began_at = ?", now); !errors.Is(err, errNotOurs) {
+				return claim(now), err
 			}
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return 0, ctx.Err()
 		}
 	}
 }
 
+// errNotOurs is that of a host which took so long that another one went on.
+var errNotOurs = errors.New("another host has begun to set up the database anew, because this one took too long: start it again")
+
+// setup changes the row of a claim that still holds.
+func (db *database) setup(ctx context.Context, own claim, set string, args ...any) error {
+	result, err := db.ExecContext(ctx, db.sql("UPDATE billing_setup SET "+set+" WHERE id = 1 AND began_at = ? AND done = 0"), append(args, own)...)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); n == 1 || err != nil {
+		return err
+	}
+	return errNotOurs
+}
+
 // release lets the next host set up the database at once, when this one failed.
-func (db *database) release(ctx context.Context) error {
-	_, err := db.ExecContext(ctx, "UPDATE billing_setup SET began_at = 0 WHERE id = 1 AND done = 0")
-	return err
+func (db *database) release(ctx context.Context, own claim) error {
+	if err := db.setup(ctx, own, "began_at = 0"); !errors.Is(err, errNotOurs) {
+		return err
+	}
+	return nil
 }
 
 // finish says that the database is set up.
-func (db *database) finish(ctx context.Context) error {
-	_, err := db.ExecContext(ctx, "UPDATE billing_setup SET done = 1 WHERE id = 1")
-	return err
+func (db *database) finish(ctx context.Context, own claim) error {
+	return db.setup(ctx, own, "done = 1")
 }
 
 // fill creates the demo data and what lets somebody in, and returns it. What a

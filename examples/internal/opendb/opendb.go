@@ -59,7 +59,7 @@ func (d Database) answer(ctx context.Context) error {
 			return err
 		}
 		select {
-		case <-time.After(rand.N(50 * time.Millisecond)): //nolint:gosec // no secret
+		case <-time.After(rand.N(50 * time.Millisecond)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
