@@ -272,7 +272,7 @@ func (m *Manager) update(ctx context.Context, r Record, e Event) error {
 // a second rotation by which the old secret is lost that was to overlap.
 func (d management) rotated(ctx context.Context, r Record, err error) (Key, error) {
 	ours := func(s SecretHash) bool { return s.Hash == r.Secrets[0].Hash }
-	if now, failed := d.get(ctx, r.Key.ID); failed == nil && slices.ContainsFunc(now.Secrets, ours) {
+	if now, failed := d.get(context.WithoutCancel(ctx), r.Key.ID); failed == nil && slices.ContainsFunc(now.Secrets, ours) {
 		return now.Key, nil
 	}
 	return Key{}, err

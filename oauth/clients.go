@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,9 @@ const (
 
 	// maxTries is how often a change is made anew because others were faster.
 	maxTries = 100
+
+	// lookAgain is how long finding out what became of a rotation may take.
+	lookAgain = 2 * time.Second
 )
 
 // ClientsConfig is what Clients may be told. NewClients copies it.
@@ -132,14 +136,15 @@ func (m *Clients) Update(ctx context.Context, id string, version int64, edit fun
 		}
 		c.apply(spec)
 		return nil
-	})
+	}, m.registry.UpdateClient)
 }
 
 // RotateSecret gives a client a new secret. The old one works for the overlap, at
 // most seven days; with an overlap of 0 it is of no use at once. One that still
 // overlaps from an earlier rotation is dropped: a client has at most two. The
-// version is used as by Update. ErrNotFound, ErrConflict; *SpecError, for a
-// public client too.
+// version is used as by Update. One call rotates once at most: a rotation whose
+// answer the registry lost is looked up before anything else is done. ErrNotFound,
+// ErrConflict; *SpecError, for a public client too.
 func (m *Clients) RotateSecret(ctx context.Context, id string, version int64, overlap time.Duration) (IssuedClient, error) {
 	if overlap < 0 || overlap > maxOverlap {
 		return IssuedClient{}, &SpecError{Fields: []FieldError{{"overlap", "must be between 0 and 7 days"}}}
@@ -160,11 +165,29 @@ func (m *Clients) RotateSecret(ctx context.Context, id string, version int64, ov
 		}
 		c.Secrets = secrets
 		return nil
-	})
+	}, m.storeRotated)
 	if err != nil {
 		return IssuedClient{}, err
 	}
 	return IssuedClient{Client: c, Secret: secret}, nil
+}
+
+// storeRotated stores a client with a fresh secret, and looks whether it is stored
+// although the registry did not say so: nobody else can have stored that secret.
+// Without that a lost answer would mean a lost secret, or a second rotation by
+// which the old secret is lost that was to overlap.
+func (m *Clients) storeRotated(ctx context.Context, c Client) error {
+	err := m.registry.UpdateClient(ctx, c)
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAgain)
+	defer cancel()
+	ours := func(s ClientSecret) bool { return s.Hash == c.Secrets[0].Hash }
+	if now, failed := m.Client(ctx, c.ID); failed == nil && slices.ContainsFunc(now.Secrets, ours) {
+		return nil
+	}
+	return err
 }
 
 // Enable lets a disabled client in again, with nothing of what it had.
@@ -173,7 +196,7 @@ func (m *Clients) Enable(ctx context.Context, id string) (Client, error) {
 	return m.change(ctx, id, 0, func(c *Client) error {
 		c.Disabled = false
 		return nil
-	})
+	}, m.registry.UpdateClient)
 }
 
 // Disable keeps a client out and revokes everything that was granted to it. If
@@ -183,7 +206,7 @@ func (m *Clients) Disable(ctx context.Context, id string) (Client, error) {
 	c, err := m.change(ctx, id, 0, func(c *Client) error {
 		c.Disabled = true
 		return nil
-	})
+	}, m.registry.UpdateClient)
 	if err == nil {
 		_, err = m.revoke(ctx, id)
 	}
@@ -238,7 +261,9 @@ func (m *Clients) revoke(ctx context.Context, id string) (int, error) {
 
 // change is every change of a client that exists: read it, apply,
 // compare-and-swap.
-func (m *Clients) change(ctx context.Context, id string, version int64, apply func(*Client) error) (Client, error) {
+func (m *Clients) change(
+	ctx context.Context, id string, version int64, apply func(*Client) error, swap func(context.Context, Client) error,
+) (Client, error) {
 	for range maxTries {
 		c, err := m.Client(ctx, id)
 		if err != nil {
@@ -252,7 +277,7 @@ func (m *Clients) change(ctx context.Context, id string, version int64, apply fu
 		}
 		c.Version++
 		c.UpdatedAt = m.now()
-		err = m.registry.UpdateClient(ctx, c)
+		err = swap(ctx, c)
 		if errors.Is(err, ErrConflict) && version == 0 {
 			continue
 		}

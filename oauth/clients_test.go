@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -330,6 +331,41 @@ func TestReq049_RotateASecret(t *testing.T) {
 	public, err := r.Create(ctx, spec)
 	require.NoError(t, err)
 	requireFields(t, second(r.RotateSecret(ctx, public.Client.ID, 0, 0)), "public")
+}
+
+// A rotation whose answer is lost is made once, so that the secret that was to
+// overlap still does.
+func TestRotateASecretWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []error{errBoom, oauth.ErrConflict} {
+		r := newRegister(t)
+		issued := r.create(t)
+		id := issued.Client.ID
+		clients, err := oauth.NewClients(&silentRegistry{ClientRegistry: r.registry, answer: answer, times: 1}, r.house.memory, oauth.ClientsConfig{Now: r.house.clock.now})
+		require.NoError(t, err)
+		rotated, err := clients.RotateSecret(t.Context(), id, 0, time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, issued.Client.Version+1, rotated.Client.Version)
+		for _, secret := range []oauth.Secret{issued.Secret, rotated.Secret} {
+			requireTokens(t, r.house.post(byClient, basic(id, secret.Reveal())))
+		}
+	}
+}
+
+// A silentRegistry stores a few times and answers something else.
+type silentRegistry struct {
+	oauth.ClientRegistry
+
+	answer error
+	times  int
+}
+
+func (s *silentRegistry) UpdateClient(ctx context.Context, c oauth.Client) error {
+	err := s.ClientRegistry.UpdateClient(ctx, c)
+	if s.times--; s.times >= 0 {
+		return errors.Join(err, s.answer)
+	}
+	return err
 }
 
 func TestReq048_DisableAndDelete(t *testing.T) {

@@ -293,6 +293,132 @@ func TestFaultsInRevokeGrants(t *testing.T) {
 	})
 }
 
+// eachFaultyClients runs a test with Clients on every database whose calls fail,
+// and with Clients whose calls do not.
+func eachFaultyClients(t *testing.T, test func(t *testing.T, failing, healthy *oauth.Clients, withFaults func(run func(t *testing.T, what string)))) {
+	t.Helper()
+	eachOAuthStore(t, func(t *testing.T, f oauthFixture) {
+		db, faults := f.faulty(t)
+		store := f.oauthStore(t, db)
+		failing, err := oauth.NewClients(store, store, oauth.ClientsConfig{})
+		require.NoError(t, err)
+		healthy, err := oauth.NewClients(f.store, f.store, oauth.ClientsConfig{})
+		require.NoError(t, err)
+		warm := func() error {
+			_, err := failing.Client(t.Context(), newClient(t, healthy).Client.ID)
+			return err
+		}
+		test(t, failing, healthy, func(run func(t *testing.T, what string)) { withFaults(t, faults, warm, run) })
+	})
+}
+
+func newClient(t *testing.T, clients *oauth.Clients) oauth.IssuedClient {
+	t.Helper()
+	issued, err := clients.Create(t.Context(), oauth.ClientSpec{
+		Name: "Machine", Grants: []oauth.GrantType{oauth.GrantClientCredentials}, Scopes: scope.MustParseSet("profile"),
+	})
+	require.NoError(t, err)
+	return issued
+}
+
+// A secret that is rotated until that succeeds is the new one, and the old one
+// overlaps: no retry, ours or the caller's, rotates it away.
+func TestFaultsInRotateSecret(t *testing.T) {
+	eachFaultyClients(t, func(t *testing.T, failing, healthy *oauth.Clients, withFaults func(run func(t *testing.T, what string))) {
+		withFaults(func(t *testing.T, what string) {
+			before := newClient(t, healthy).Client
+			var rotated oauth.IssuedClient
+			rotate := func(ctx context.Context) (err error) {
+				rotated, err = failing.RotateSecret(ctx, before.ID, before.Version, time.Hour)
+				return err
+			}
+			err := impatient(t, rotate)
+			if isRecovered(what) {
+				require.NoError(t, err, what)
+			}
+			if err != nil {
+				require.NotErrorIs(t, err, oauth.ErrConflict, "%s: rotated by itself", what)
+				if err = rotate(t.Context()); errors.Is(err, errInjected) { // the second fault
+					err = rotate(t.Context())
+				}
+			}
+			got, get := healthy.Client(t.Context(), before.ID)
+			require.NoError(t, get, what)
+			require.Equal(t, before.Version+1, got.Version, what)
+			require.Len(t, got.Secrets, 2, what)
+			require.Equal(t, before.Secrets[0].Hash, got.Secrets[1].Hash, "%s: the old secret does not overlap", what)
+			if strings.Contains(what, "and then") && errors.Is(err, oauth.ErrConflict) {
+				return // nobody could tell that it was stored
+			}
+			require.NoError(t, err, what)
+			require.Equal(t, rotated.Client, got, what)
+			require.Equal(t, oauth.Hash(sha256.Sum256([]byte(rotated.Secret.Reveal()))), got.Secrets[0].Hash, what)
+		})
+	})
+}
+
+// What becomes of a client is there once it was acknowledged, and otherwise
+// there or not, and can be done again.
+func TestFaultsInClients(t *testing.T) {
+	eachFaultyClients(t, func(t *testing.T, failing, healthy *oauth.Clients, withFaults func(run func(t *testing.T, what string))) {
+		withFaults(func(t *testing.T, what string) {
+			var created oauth.IssuedClient
+			err := impatient(t, func(ctx context.Context) (err error) {
+				created, err = failing.Create(ctx, oauth.ClientSpec{
+					Name: "New", Grants: []oauth.GrantType{oauth.GrantClientCredentials}, Scopes: scope.MustParseSet("profile"),
+				})
+				return err
+			})
+			require.NotErrorIs(t, err, oauth.ErrExists, "%s: taken by itself", what)
+			if isRecovered(what) {
+				require.NoError(t, err, what)
+			}
+			if err == nil {
+				got, err := healthy.Client(t.Context(), created.Client.ID)
+				require.NoError(t, err, what)
+				require.Equal(t, created.Client, got, what)
+			}
+		})
+		withFaults(func(t *testing.T, what string) {
+			before := newClient(t, healthy).Client
+			rename := func(s *oauth.ClientSpec) { s.Name = "Renamed" }
+			err := impatient(t, func(ctx context.Context) error {
+				_, err := failing.Update(ctx, before.ID, before.Version, rename)
+				return err
+			})
+			require.NotErrorIs(t, err, oauth.ErrConflict, "%s: changed by itself", what)
+			if isRecovered(what) {
+				require.NoError(t, err, what)
+			}
+			got, get := healthy.Client(t.Context(), before.ID)
+			require.NoError(t, get, what)
+			if err == nil {
+				require.Equal(t, "Renamed", got.Name, what)
+			}
+			if got.Name != "Renamed" {
+				require.Equal(t, before, got, "%s: half of it is there", what)
+				_, err = healthy.Update(t.Context(), before.ID, before.Version, rename)
+				require.NoError(t, err, what)
+			}
+		})
+		withFaults(func(t *testing.T, what string) {
+			id := newClient(t, healthy).Client.ID
+			err := impatient(t, func(ctx context.Context) error { return failing.Delete(ctx, id) })
+			require.NotErrorIs(t, err, oauth.ErrNotFound, "%s: deleted by itself", what)
+			if what == string(lost)+" at commit" {
+				require.NoError(t, err, what)
+			}
+			if err != nil {
+				if err = healthy.Delete(t.Context(), id); !errors.Is(err, oauth.ErrNotFound) {
+					require.NoError(t, err, what)
+				}
+			}
+			_, err = healthy.Client(t.Context(), id)
+			require.ErrorIs(t, err, oauth.ErrNotFound, what)
+		})
+	})
+}
+
 // A client that asks again, because its refresh failed, gets its tokens in the
 // end: no family is revoked by a retry, neither by the client's nor by ours.
 func TestFaultsInRefresh(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -158,10 +159,17 @@ func (s *Store) CreateClient(ctx context.Context, c oauth.Client) error {
 	if err != nil {
 		return s.fail(ctx, "create client", err)
 	}
-	_, err = s.db.Change(ctx, insertClient, values...)
-	if s.db.IsDuplicate(err) {
-		err = oauth.ErrExists
-	}
+	err = s.writeClient(ctx, insertClient, values, func(ctx context.Context, err error, lost bool) error {
+		if !s.db.IsDuplicate(err) {
+			return err
+		}
+		if lost {
+			if stored, err := s.isStored(ctx, c.ID, values); err != nil || stored {
+				return err
+			}
+		}
+		return oauth.ErrExists
+	})
 	return s.end(ctx, "create client", err)
 }
 
@@ -174,12 +182,16 @@ func (s *Store) UpdateClient(ctx context.Context, c oauth.Client) error {
 	if err != nil {
 		return s.fail(ctx, "update client", err)
 	}
-	n, err := s.db.Change(ctx, updateClient, append(values, c.Version-1)...)
-	if err == nil && n == 0 {
-		if _, err = s.Client(ctx, c.ID); err == nil {
-			err = oauth.ErrConflict
+	err = s.writeClient(ctx, updateClient, append(values, c.Version-1), func(ctx context.Context, err error, lost bool) error {
+		if !errors.Is(err, errUnchanged) {
+			return err
 		}
-	}
+		stored, err := s.isStored(ctx, c.ID, values)
+		if err != nil || (lost && stored) {
+			return err
+		}
+		return oauth.ErrConflict
+	})
 	return s.end(ctx, "update client", err)
 }
 
@@ -188,11 +200,43 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	if !sqlkit.IsText(id) {
 		return s.end(ctx, "delete client", errors.Join(ctx.Err(), oauth.ErrNotFound))
 	}
-	n, err := s.db.Change(ctx, "DELETE FROM latchwork_clients WHERE id = ?", id)
-	if err == nil && n == 0 {
-		err = oauth.ErrNotFound
-	}
+	err := s.writeClient(ctx, "DELETE FROM latchwork_clients WHERE id = ?", []any{id}, func(_ context.Context, err error, lost bool) error {
+		if !errors.Is(err, errUnchanged) {
+			return err
+		}
+		if lost {
+			return nil // it was there, and is gone
+		}
+		return oauth.ErrNotFound
+	})
 	return s.end(ctx, "delete client", err)
+}
+
+// writeClient runs one statement in a transaction, whose COMMIT tells a lost
+// answer from one that says no. One that changes no row is errUnchanged.
+func (s *Store) writeClient(ctx context.Context, query string, args []any, decide sqlkit.Decide) error {
+	query = s.db.SQL(query)
+	return s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); n > 0 || err != nil {
+			return err
+		}
+		return errUnchanged
+	}, decide)
+}
+
+// isStored reports whether a client has exactly these values, and so was stored
+// by the call that made them: no other one has its secrets or its instant.
+func (s *Store) isStored(ctx context.Context, id string, values []any) (bool, error) {
+	c, err := s.Client(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	stored, err := clientValues(c)
+	return slices.Equal(stored, values), err
 }
 
 // Clients implements [oauth.ClientRegistry].

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	// errUnchanged ends a transaction whose UPDATE changed nothing.
+	// errUnchanged ends a transaction whose statement found nothing to change.
 	errUnchanged = errors.New("not unspent, not alive or not there")
 
 	// errNoTime refuses times that would read as none.
