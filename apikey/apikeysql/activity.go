@@ -6,7 +6,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"strings"
@@ -55,7 +57,7 @@ func upsertUses(dialect sqlkit.Dialect, n int) string {
 }
 
 // Record implements [apikey.Activity]. It is one transaction with two
-// statements for every thousand keys.
+// statements for every thousand keys, and for the rest a few, see parts.
 func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 	days, last := sum(uses)
 	if len(days) == 0 && len(last) == 0 {
@@ -66,7 +68,7 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 		return s.fail(ctx, "record", err)
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		for chunk := range slices.Chunk(days, maxRows) {
+		for chunk := range parts(days) {
 			args := make([]any, 0, 8*len(chunk))
 			for _, u := range chunk {
 				c := u.Day.Counts
@@ -77,7 +79,7 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 				return err
 			}
 		}
-		for chunk := range slices.Chunk(last, maxRows) {
+		for chunk := range parts(last) {
 			args := make([]any, 0, 3*len(chunk))
 			for _, u := range chunk {
 				args = append(args, u.KeyID, sqlkit.Micros(u.At), addrText(u.Addr))
@@ -92,6 +94,23 @@ func (s *Store) Record(ctx context.Context, uses []apikey.Use) error {
 		err = fmt.Errorf("%w: %w", apikey.ErrUncertain, err)
 	}
 	return s.fail(ctx, "record", err)
+}
+
+// parts cuts rows into pieces of maxRows, and the rest into powers of two: there
+// are few different statements then, of which servers and drivers keep each.
+func parts[T any](rows []T) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for len(rows) > 0 {
+			n := maxRows
+			if len(rows) < maxRows {
+				n = 1 << (bits.Len(uint(len(rows))) - 1)
+			}
+			if !yield(rows[:n]) {
+				return
+			}
+			rows = rows[n:]
+		}
+	}
 }
 
 // upserts are the statements that store maxRows rows.
@@ -175,12 +194,12 @@ func (s *Store) LastUsed(ctx context.Context, keyIDs []string) ([]apikey.LastUse
 	keyIDs = slices.DeleteFunc(slices.Clone(keyIDs), func(id string) bool { return !sqlkit.IsText(id) })
 	uses := []apikey.LastUse{}
 	for chunk := range slices.Chunk(keyIDs, maxRows) {
-		args := make([]any, len(chunk))
+		ids := make([]any, len(chunk))
 		for i, id := range chunk {
-			args[i] = id
+			ids[i] = id
 		}
-		query := "SELECT key_id, last_at, last_addr FROM latchwork_key_uses WHERE key_id IN (" + sqlkit.Marks(len(chunk)) + ")"
-		err := s.db.Each(ctx, query, args, func(rows *sql.Rows) error {
+		these, ids := sqlkit.In(ids)
+		err := s.db.Each(ctx, "SELECT key_id, last_at, last_addr FROM latchwork_key_uses WHERE key_id IN "+these, ids, func(rows *sql.Rows) error {
 			var u apikey.LastUse
 			var addr string
 			if err := rows.Scan(&u.KeyID, (*sqlkit.Time)(&u.At), &addr); err != nil {

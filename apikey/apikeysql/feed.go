@@ -132,20 +132,24 @@ func (s *Store) present(ctx context.Context, now int64) (p place, err error) {
 // place itself must still be there: if it is not, others may be gone, too.
 func (s *Store) since(ctx context.Context, p place, now int64) (changes []apikey.Change, next place, err error) {
 	next.newest = p.newest
-	args := []any{p.newest}
+	var gaps []any
 	missing := map[int64]gap{}
 	for _, g := range p.gaps {
-		args = append(args, g.seq)
+		gaps = append(gaps, g.seq)
 		missing[g.seq] = g
 	}
 	query := "SELECT seq, key_id, version FROM latchwork_key_changes WHERE seq >= ?"
-	if len(p.gaps) > 0 {
-		query += " OR seq IN (" + sqlkit.Marks(len(p.gaps)) + ")"
+	args := []any{p.newest}
+	if len(gaps) > 0 {
+		these, seqs := sqlkit.In(gaps)
+		query += " OR seq IN " + these
+		args = append(args, seqs...)
 	}
+	args = append(args, maxChanges+len(gaps))
 	known := p.newest == 0
 	changes = []apikey.Change{}
 	var fresh place
-	err = s.db.Each(ctx, query+" ORDER BY seq LIMIT "+strconv.Itoa(maxChanges+len(p.gaps)), args, func(rows *sql.Rows) error {
+	err = s.db.Each(ctx, query+" ORDER BY seq LIMIT ?", args, func(rows *sql.Rows) error {
 		var seq int64
 		var c apikey.Change
 		if err := rows.Scan(&seq, &c.KeyID, &c.Version); err != nil {

@@ -86,16 +86,16 @@ func (s *Store) revoked(ctx context.Context, before time.Time, limit int) (ids [
 // deleteKeys deletes those of the keys that are there and were revoked.
 func (s *Store) deleteKeys(ctx context.Context, before time.Time, ids []any) (int, error) {
 	var n int64
-	these := " IN (" + sqlkit.Marks(len(ids)) + ")"
+	these, ids := sqlkit.In(ids)
 	err := s.db.Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		// Secrets and events go with their key.
-		keys := s.db.SQL("DELETE FROM latchwork_keys WHERE revoked_at < ? AND id" + these)
+		keys := s.db.SQL("DELETE FROM latchwork_keys WHERE revoked_at < ? AND id IN " + these)
 		result, err := tx.ExecContext(ctx, keys, append([]any{sqlkit.Micros(before)}, ids...)...)
 		if err != nil {
 			return err
 		}
 		for _, table := range []string{"latchwork_key_days", "latchwork_key_uses"} {
-			if _, err := tx.ExecContext(ctx, s.db.SQL("DELETE FROM "+table+" WHERE key_id"+these), ids...); err != nil {
+			if _, err := tx.ExecContext(ctx, s.db.SQL("DELETE FROM "+table+" WHERE key_id IN "+these), ids...); err != nil {
 				return err
 			}
 		}

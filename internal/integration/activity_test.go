@@ -213,3 +213,33 @@ func (f keyFixture) atOnce(t *testing.T, purge func(*apikeysql.Store) (int, erro
 	require.NoError(t, errors.Join(errs...))
 	return int(total.Load())
 }
+
+// Servers and drivers keep the statements that they see, by their text: however
+// many rows are written or asked for, there are few.
+func TestFewStatements(t *testing.T) {
+	f := newKeyFixture(t, "postgres")
+	db := f.handle(t)
+	db.SetMaxOpenConns(1)
+	store := f.keyStore(t, db)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	var uses []apikey.Use
+	var ids []string
+	for n := 1; n <= 300; n++ {
+		id := newID()
+		ids = append(ids, id)
+		uses = append(uses, apikey.Use{KeyID: id, LastAt: now, Day: apikey.Day{Date: now.Truncate(24 * time.Hour), Counts: apikey.Counts{Allowed: 1}}})
+		require.NoError(t, store.Record(t.Context(), uses))
+		last, err := store.LastUsed(t.Context(), ids)
+		require.NoError(t, err)
+		require.Len(t, last, n)
+	}
+	for i, id := range ids {
+		days, err := store.Usage(t.Context(), id, now)
+		require.NoError(t, err)
+		require.Len(t, days, 1)
+		require.EqualValues(t, len(ids)-i, days[0].Allowed)
+	}
+	var statements int
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM pg_prepared_statements").Scan(&statements))
+	require.Less(t, statements, 60)
+}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -146,6 +147,21 @@ func Marks(n int) string {
 		return ""
 	}
 	return strings.Repeat("?, ", n-1) + "?"
+}
+
+// In returns what stands behind IN for some values, and the values, the last of
+// them repeated up to a power of two: servers and drivers keep statements by
+// their text, so there must be few.
+func In(values []any) (list string, padded []any) {
+	n := 1
+	for n < len(values) {
+		n *= 2
+	}
+	padded = slices.Grow(slices.Clone(values), n-len(values))
+	for len(values) > 0 && len(padded) < n {
+		padded = append(padded, values[len(values)-1])
+	}
+	return "(" + Marks(len(padded)) + ")", padded
 }
 
 // Rows returns n rows of question marks, width of them each, as VALUES wants

@@ -297,3 +297,23 @@ func TestVersionError(t *testing.T) {
 		require.EqualError(t, &sqlkit.VersionError{Package: "testsql", Have: c.have, Want: 2}, c.want)
 	}
 }
+
+func TestIn(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{1: "(?)", 2: "(?, ?)", 3: "(?, ?, ?, ?)", 4: "(?, ?, ?, ?)", 5: "(?, ?, ?, ?, ?, ?, ?, ?)"} {
+		values := make([]any, n, n+1)
+		for i := range values {
+			values[i] = i
+		}
+		list, padded := sqlkit.In(values)
+		require.Equal(t, want, list)
+		require.Equal(t, values, padded[:n])
+		require.Len(t, padded, strings.Count(list, "?"))
+		for _, more := range padded[n:] {
+			require.Equal(t, n-1, more)
+		}
+	}
+	list, padded := sqlkit.In(nil)
+	require.Equal(t, "()", list)
+	require.Empty(t, padded)
+}
