@@ -72,8 +72,14 @@ func (s *Server) newGrant(subject Subject, c Client, granted scope.Set, lifetime
 	return Grant{ID: id.String(), Subject: subject, ClientID: c.ID, Scope: granted, CreatedAt: now, ExpiresAt: after(now, lifetime)}
 }
 
+// maxID is how long the IDs of users and clients may be: what every Store takes.
+const maxID = 255
+
 // create stores a new grant with its first credentials.
 func (s *Server) create(ctx context.Context, g Grant, first ...Credential) error {
+	if len(g.Subject.ID) > maxID || len(g.ClientID) > maxID {
+		return fmt.Errorf("oauth: create grant: subject %.40q..., client %.40q...: longer than %d bytes", g.Subject.ID, g.ClientID, maxID)
+	}
 	ctx, cancel, err := s.settled(ctx)
 	if err != nil {
 		return err

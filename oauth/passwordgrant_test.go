@@ -39,6 +39,19 @@ func TestReq054_RightPassword(t *testing.T) {
 	require.Equal(t, []oauth.EventKind{"issued", "issued", "issued"}, h.kinds())
 }
 
+// Not every Store takes longer IDs: so no Server does, and it says why.
+func TestLongSubject(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ada := h.people.byName["ada"]
+	for n, status := range map[int]int{255: 200, 256: 503} {
+		ada.Subject = strings.Repeat("u", n)
+		h.people.byName["ada"] = ada
+		require.Equal(t, status, h.as("first", byLogin).Code)
+	}
+	require.Contains(t, h.log.String(), "longer than 255 bytes")
+}
+
 func TestPasswordGrantScope(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, client, scope, granted string }{

@@ -81,7 +81,7 @@ const (
 // still not that user.
 type Subject struct {
 	Kind SubjectKind
-	ID   string
+	ID   string // at most 255 bytes of UTF-8
 }
 
 // A Grant is one authorization: everything that was issued for it lives and

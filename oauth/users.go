@@ -22,7 +22,7 @@ type Users interface {
 
 // A User is a person, as far as signing in goes. The zero User cannot.
 type User struct {
-	Subject      string // never changes, and is never given to somebody else
+	Subject      string // at most 255 bytes; never changes, and is never given to somebody else
 	PasswordHash string // empty: cannot sign in with a password
 	Disabled     bool
 }
