@@ -24,7 +24,7 @@ func (s *Store) Create(ctx context.Context, r apikey.Record, e apikey.Event) err
 			return err
 		}
 		return s.storeRest(ctx, tx, r, e, told)
-	}, func(ctx context.Context, err error, lost bool) error {
+	}, func(ctx context.Context, err error, lost bool) (known bool, answer error) {
 		return s.decide(ctx, err, lost, e)
 	})
 	return s.end(ctx, "create", err)
@@ -52,19 +52,20 @@ func (s *Store) Update(ctx context.Context, r apikey.Record, e apikey.Event) err
 			return err
 		}
 		return s.storeRest(ctx, tx, r, e, told)
-	}, func(ctx context.Context, err error, lost bool) error {
-		if err := s.decide(ctx, err, lost, e); !errors.Is(err, errVersion) {
-			return err
+	}, func(ctx context.Context, err error, lost bool) (known bool, answer error) {
+		known, answer = s.decide(ctx, err, lost, e)
+		if !errors.Is(answer, errVersion) {
+			return known, answer
 		}
 		var version int64
 		err = s.version.QueryRowContext(ctx, r.Key.ID).Scan(&version)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			return apikey.ErrNotFound
+			return true, apikey.ErrNotFound
 		case err != nil:
-			return err
+			return false, err
 		default:
-			return apikey.ErrConflict
+			return true, apikey.ErrConflict
 		}
 	})
 	return s.end(ctx, "update", err)
@@ -94,21 +95,24 @@ func (s *Store) storeRest(ctx context.Context, tx *sql.Tx, r apikey.Record, e ap
 // decide says what a failed change means. The event stands in the transaction
 // of the change and has an ID of its own: if it is there, the change was made
 // by an earlier try, and what stood in the way now was our own.
-func (s *Store) decide(ctx context.Context, err error, lost bool, e apikey.Event) error {
+func (s *Store) decide(ctx context.Context, err error, lost bool, e apikey.Event) (known bool, answer error) {
 	duplicate := s.db.IsDuplicate(err)
-	if lost && (duplicate || errors.Is(err, errVersion)) {
+	if !duplicate && !errors.Is(err, errVersion) {
+		return false, err
+	}
+	if lost {
 		var there int
 		if err := s.hasEvent.QueryRowContext(ctx, e.ID, e.KeyID).Scan(&there); err != nil {
-			return err
+			return false, err
 		}
 		if there > 0 {
-			return nil
+			return true, nil
 		}
 	}
 	if duplicate {
-		return apikey.ErrExists
+		err = apikey.ErrExists
 	}
-	return err
+	return true, err
 }
 
 // Rehash implements [apikey.Store]. It is one statement, and safe to repeat.

@@ -14,6 +14,7 @@ import (
 // What is read is whole, or an error says that it is not: a key is never taken
 // for one that is not there, and a list never for a shorter one.
 func TestFaultsInReadsOfKeys(t *testing.T) {
+	t.Parallel()
 	eachKeyStore(t, func(t *testing.T, f keyFixture) {
 		r := f.create(t)
 		_, begin, err := f.store.Changes(t.Context(), "")
@@ -84,6 +85,7 @@ func TestFaultsInReadsOfKeys(t *testing.T) {
 }
 
 func TestFaultsInReadsOfGrants(t *testing.T) {
+	t.Parallel()
 	eachOAuthStore(t, func(t *testing.T, f oauthFixture) {
 		g, c := newGrant()
 		require.NoError(t, f.store.CreateGrant(t.Context(), g, c))

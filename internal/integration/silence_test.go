@@ -112,7 +112,9 @@ func TestNoAnswerToACommit(t *testing.T) {
 					if arrives {
 						require.NoError(t, err)
 					} else {
-						require.ErrorIs(t, err, context.DeadlineExceeded)
+						require.ErrorContains(t, err, "the answer to the commit was lost")
+						require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller has none")
+						require.NotErrorIs(t, err, context.Canceled)
 					}
 				}
 				r := newRecord()

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -90,12 +91,12 @@ func TestTransactions(t *testing.T) {
 			require.True(t, kit.IsDuplicate(err), "%v", err)
 
 			tries := 0
-			require.NoError(t, kit.Tx(t.Context(), insert(1), func(_ context.Context, err error, lost bool) error {
+			require.NoError(t, kit.Tx(t.Context(), insert(1), func(_ context.Context, err error, lost bool) (bool, error) {
 				require.False(t, lost)
 				if tries++; tries < 3 {
-					return sqlkit.ErrAgain
+					return false, sqlkit.ErrAgain
 				}
-				return nil
+				return true, nil
 			}))
 			require.Equal(t, 3, tries)
 
@@ -139,6 +140,63 @@ func TestTransactions(t *testing.T) {
 			require.NoError(t, errs[0])
 			require.NoError(t, errs[1])
 			require.GreaterOrEqual(t, runs[0]+runs[1], 3)
+		})
+	}
+}
+
+// A COMMIT whose answer is lost is looked for, however long the transaction took
+// before that and whatever goes wrong in the meantime, but not for ever. Time that
+// runs out here is not the caller's.
+func TestLostCommits(t *testing.T) {
+	for _, dialect := range dialects() {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			d := newDatabase(t, dialect)
+			db, faults := d.faulty(t)
+			kit, err := sqlkit.New(db, twoVersions(1), sqlkit.Config{Dialect: sqlkit.Dialect(d.dialect), TablePrefix: d.prefix})
+			require.NoError(t, err)
+			require.NoError(t, kit.Migrate(t.Context()))
+			insert := func(id int, takes time.Duration) error {
+				return kit.Tx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+					_, err := tx.ExecContext(ctx, kit.SQL("INSERT INTO latchwork_things (id) VALUES (?)"), id)
+					time.Sleep(takes)
+					return err
+				}, func(_ context.Context, err error, lost bool) (bool, error) {
+					if kit.IsDuplicate(err) {
+						require.True(t, lost)
+						return true, nil
+					}
+					return false, err
+				})
+			}
+			faults.arm(nil)
+			require.NoError(t, insert(1, 0))
+			calls := faults.disarm()
+			commit := slices.Index(calls, "commit") + 1
+			require.NotZero(t, commit)
+
+			plan := map[int]fault{commit: lost}
+			for i := range 8 {
+				plan[commit+1+i] = broken
+			}
+			faults.arm(plan)
+			require.NoError(t, insert(2, 0), "there were other connections that were lost, too")
+			faults.disarm()
+			faults.arm(map[int]fault{commit: lost})
+			require.NoError(t, insert(3, 6*time.Second))
+			faults.disarm()
+
+			for i := range 1000 {
+				plan[commit+1+i] = broken
+			}
+			faults.arm(plan)
+			began := time.Now()
+			err = insert(4, 0)
+			faults.disarm()
+			require.ErrorIs(t, err, sqlkit.ErrLost)
+			require.NotErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, context.Canceled)
+			require.Less(t, time.Since(began), 5*time.Second)
 		})
 	}
 }

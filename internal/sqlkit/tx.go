@@ -31,12 +31,12 @@ const (
 // not let a reader become a writer. It may run several times.
 type Work func(ctx context.Context, tx *sql.Tx) error
 
-// Decide says what becomes of a transaction whose work failed and which is
-// over, so that it may ask the database: nil if all is well nevertheless,
-// [ErrAgain] to try again, or the error to return. Lost says that an earlier
-// try may have been committed although its answer was lost: what is there
-// already may be our own.
-type Decide func(ctx context.Context, err error, lost bool) error
+// Decide says what a failure means of a transaction which is over, so that it may
+// ask the database. If it could find out, the answer is known: nil if all is well
+// nevertheless, or the error to return. Otherwise it returns what is wrong, or
+// [ErrAgain] to try again. Lost says that an earlier try may have been committed
+// although its answer was lost: what is there already may be our own.
+type Decide func(ctx context.Context, err error, lost bool) (known bool, answer error)
 
 var (
 	// ErrAgain is how a Decide asks for another try.
@@ -48,9 +48,10 @@ var (
 
 // Tx runs work in a transaction and commits it unless work fails. What the
 // database gave up for somebody else's sake, a deadlock or a conflict of
-// snapshots, is tried again, and so is a transaction whose COMMIT was not
-// answered: then decide has to find out whether it was. Without decide, errors
-// are returned as they are, and such a transaction is [ErrLost].
+// snapshots, is tried again a few times. If a COMMIT is not answered, it is tried
+// for as long as settle allows, whatever happens meanwhile, until decide can tell
+// whether it was carried out. Without decide, errors are returned as they are, and
+// such a transaction is [ErrLost] at once.
 func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
 	var lost error // the answer to a COMMIT, as it seems
 	began := time.Now()
@@ -63,23 +64,26 @@ func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
 		case again:
 		case sent && decide == nil:
 			return fmt.Errorf("%w: %w", ErrLost, err)
-		case decide == nil:
-			return err
-		case sent:
-			if lost == nil {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settle)
-				defer cancel()
+		case sent && lost == nil:
+			lost = err
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settle)
+			defer cancel()
+		case !sent && decide != nil:
+			known, answer := decide(ctx, err, lost != nil)
+			if known {
+				return answer
 			}
-			lost, again = err, true
-		default:
-			err = decide(ctx, err, lost != nil)
+			err = answer
 			again = errors.Is(err, ErrAgain) || d.classify(err) == transient
 		}
-		if !again {
+		switch {
+		case lost != nil && ctx.Err() != nil:
+			return fmt.Errorf("%w: %w; and then: %v", ErrLost, lost, err) //nolint:errorlint // the time that ran out was ours
+		case lost != nil:
+		case !again:
 			return err
-		}
-		if attempt == maxAttempts || ctx.Err() != nil || time.Since(began) > maxTrying {
+		case attempt == maxAttempts || ctx.Err() != nil || time.Since(began) > maxTrying:
 			return errors.Join(err, ctx.Err())
 		}
 		pause(ctx, attempt)
@@ -92,25 +96,30 @@ func (d *DB) once(ctx context.Context, work Work) (sent bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, longest)
+	limited, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
+	defer func() {
+		if over := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded); over && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %v", errNoAnswer, err) //nolint:errorlint // the caller's time is not over, ours is
+		}
+	}()
 	// The transaction heeds the context until the COMMIT is sent, and then a
 	// time of its own.
-	held, release := context.WithCancel(context.WithoutCancel(ctx))
+	held, release := context.WithCancel(context.WithoutCancel(limited))
 	defer release()
-	detach := context.AfterFunc(ctx, release)
+	detach := context.AfterFunc(limited, release)
 	defer detach()
 	tx, err := d.BeginTx(held, nil)
 	if err != nil {
 		return false, err
 	}
-	if err := work(ctx, tx); err != nil {
+	if err := work(limited, tx); err != nil {
 		_ = answered(tx.Rollback) // without it the connection would be given up
 		return false, err
 	}
 	if !detach() {
 		_ = answered(tx.Rollback)
-		return false, ctx.Err()
+		return false, limited.Err()
 	}
 	defer time.AfterFunc(settle, release).Stop()
 	return true, answered(tx.Commit)

@@ -159,16 +159,16 @@ func (s *Store) CreateClient(ctx context.Context, c oauth.Client) error {
 	if err != nil {
 		return s.fail(ctx, "create client", err)
 	}
-	err = s.writeClient(ctx, insertClient, values, func(ctx context.Context, err error, lost bool) error {
+	err = s.writeClient(ctx, insertClient, values, func(ctx context.Context, err error, lost bool) (known bool, answer error) {
 		if !s.db.IsDuplicate(err) {
-			return err
+			return false, err
 		}
 		if lost {
 			if stored, err := s.isStored(ctx, c.ID, values); err != nil || stored {
-				return err
+				return stored, err
 			}
 		}
-		return oauth.ErrExists
+		return true, oauth.ErrExists
 	})
 	return s.end(ctx, "create client", err)
 }
@@ -182,15 +182,19 @@ func (s *Store) UpdateClient(ctx context.Context, c oauth.Client) error {
 	if err != nil {
 		return s.fail(ctx, "update client", err)
 	}
-	err = s.writeClient(ctx, updateClient, append(values, c.Version-1), func(ctx context.Context, err error, lost bool) error {
+	err = s.writeClient(ctx, updateClient, append(values, c.Version-1), func(ctx context.Context, err error, lost bool) (known bool, answer error) {
 		if !errors.Is(err, errUnchanged) {
-			return err
+			return false, err
 		}
 		stored, err := s.isStored(ctx, c.ID, values)
-		if err != nil || (lost && stored) {
-			return err
+		switch {
+		case err != nil:
+			return errors.Is(err, oauth.ErrNotFound), err
+		case lost && stored:
+			return true, nil
+		default:
+			return true, oauth.ErrConflict
 		}
-		return oauth.ErrConflict
 	})
 	return s.end(ctx, "update client", err)
 }
@@ -200,14 +204,14 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	if !sqlkit.IsText(id) {
 		return s.end(ctx, "delete client", errors.Join(ctx.Err(), oauth.ErrNotFound))
 	}
-	err := s.writeClient(ctx, "DELETE FROM latchwork_clients WHERE id = ?", []any{id}, func(_ context.Context, err error, lost bool) error {
+	err := s.writeClient(ctx, "DELETE FROM latchwork_clients WHERE id = ?", []any{id}, func(_ context.Context, err error, lost bool) (known bool, answer error) {
 		if !errors.Is(err, errUnchanged) {
-			return err
+			return false, err
 		}
 		if lost {
-			return nil // it was there, and is gone
+			return true, nil // it was there, and is gone
 		}
-		return oauth.ErrNotFound
+		return true, oauth.ErrNotFound
 	})
 	return s.end(ctx, "delete client", err)
 }

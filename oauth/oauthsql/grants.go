@@ -26,19 +26,19 @@ func (s *Store) CreateGrant(ctx context.Context, g oauth.Grant, first ...oauth.C
 			return err
 		}
 		return s.storeCredentials(ctx, tx, credentials)
-	}, func(ctx context.Context, err error, lost bool) error {
+	}, func(ctx context.Context, err error, lost bool) (known bool, answer error) {
 		if !s.db.IsDuplicate(err) {
-			return err
+			return false, err
 		}
 		if lost {
 			// An ID is given once. If it is there, an earlier try put it there.
 			var there int
 			err := s.hasGrant.QueryRowContext(ctx, g.ID, g.ClientID, string(g.Subject.Kind), g.Subject.ID, sqlkit.Micros(g.CreatedAt)).Scan(&there)
 			if err != nil || there > 0 {
-				return err
+				return err == nil, err
 			}
 		}
-		return oauth.ErrExists
+		return true, oauth.ErrExists
 	})
 	return s.end(ctx, "create grant", err)
 }

@@ -40,18 +40,18 @@ func (s *Store) Spend(ctx context.Context, spend oauth.Spend, issue ...oauth.Cre
 			return errUnchanged
 		}
 		return s.storeCredentials(ctx, tx, issued)
-	}, func(ctx context.Context, err error, _ bool) error {
+	}, func(ctx context.Context, err error, _ bool) (known bool, answer error) {
 		if s.db.IsDuplicate(err) {
-			return oauth.ErrExists
+			return true, oauth.ErrExists
 		}
 		if !errors.Is(err, errUnchanged) {
-			return err
+			return false, err
 		}
 		// How many rows an UPDATE changed says nothing about why: what stands
 		// there does, and whether it was this very attempt, before its answer
 		// was lost.
-		spent, err = s.spent(ctx, spend)
-		return err
+		spent, known, err = s.spent(ctx, spend)
+		return known, err
 	})
 	if err != nil {
 		return oauth.Spent{}, s.end(ctx, "spend", err)
@@ -59,27 +59,28 @@ func (s *Store) Spend(ctx context.Context, spend oauth.Spend, issue ...oauth.Cre
 	return spent, nil
 }
 
-// spent reads why a credential cannot be spent, or who has done it.
-func (s *Store) spent(ctx context.Context, spend oauth.Spend) (oauth.Spent, error) {
+// spent reads why a credential cannot be spent, or who has done it. It is not
+// known if reading fails, or if the credential can be spent.
+func (s *Store) spent(ctx context.Context, spend oauth.Spend) (spent oauth.Spent, known bool, err error) {
 	var client string
 	var expires, spentAt, grantExpires, revoked sqlkit.Time
 	var by oauth.Attempt
-	err := s.state.QueryRowContext(ctx, spend.Hash[:]).Scan(&client, &expires, &spentAt, &fixed{by[:]}, &grantExpires, &revoked)
+	err = s.state.QueryRowContext(ctx, spend.Hash[:]).Scan(&client, &expires, &spentAt, &fixed{by[:]}, &grantExpires, &revoked)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return oauth.Spent{}, oauth.ErrNotFound
+		return spent, true, oauth.ErrNotFound
 	case err != nil:
-		return oauth.Spent{}, err
+		return spent, false, err
 	case client != spend.ClientID:
-		return oauth.Spent{}, oauth.ErrNotFound
+		return spent, true, oauth.ErrNotFound
 	case !timeOf(spentAt).IsZero():
-		return oauth.Spent{First: by == spend.Attempt, Attempt: by, At: timeOf(spentAt)}, nil
+		return oauth.Spent{First: by == spend.Attempt, Attempt: by, At: timeOf(spentAt)}, true, nil
 	case !timeOf(revoked).IsZero():
-		return oauth.Spent{}, oauth.ErrRevoked
+		return spent, true, oauth.ErrRevoked
 	case !spend.At.Before(timeOf(grantExpires)), !spend.At.Before(timeOf(expires)):
-		return oauth.Spent{}, oauth.ErrExpired
+		return spent, true, oauth.ErrExpired
 	default:
-		return oauth.Spent{}, sqlkit.ErrAgain // it came just now
+		return spent, false, sqlkit.ErrAgain // it came just now
 	}
 }
 
