@@ -19,9 +19,10 @@ import (
 )
 
 // A cable leads to a database. Once it was told to, it goes dead when the next
-// COMMIT comes along: nothing passes any more, and nobody is told.
+// COMMIT comes along: nothing passes any more, and nobody is told. If it cuts, all
+// connections are cut then.
 type cable struct {
-	armed, arrives atomic.Bool
+	armed, arrives, cuts atomic.Bool
 
 	mu   sync.Mutex
 	ends []net.Conn
@@ -34,6 +35,7 @@ func (c *cable) cut() {
 	for _, end := range c.ends {
 		_ = end.Close()
 	}
+	c.ends = nil
 }
 
 // cabled returns the database at the other end of a cable.
@@ -76,6 +78,10 @@ func (c *cable) carry(to io.Writer, from io.Reader, dead *atomic.Bool) {
 			dead.Store(true)
 			if c.arrives.Load() {
 				_, _ = to.Write(buffer[:n])
+			}
+			if c.cuts.Load() {
+				time.Sleep(30 * time.Millisecond) // it is carried out
+				c.cut()
 			}
 		}
 		if dead.Load() && err == nil {
@@ -138,5 +144,64 @@ func TestNoAnswerToACommit(t *testing.T) {
 				require.Less(t, time.Since(began), 8*time.Second)
 			})
 		}
+	}
+}
+
+// Whatever stands between a service and its database ends, and with it the answer
+// to a COMMIT and every connection in the pool.
+func TestEveryConnectionIsLost(t *testing.T) {
+	for _, dialect := range []string{"postgres", "mysql"} {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			f, grants := newKeyFixture(t, dialect), newOAuthFixture(t, dialect)
+			near, line := f.cabled(t)
+			db := near.open(t)
+			keys := near.keyStore(t, db)
+			near.prefix = grants.prefix
+			tokens := near.oauthStore(t, db)
+			t.Cleanup(line.cut)
+			line.arrives.Store(true)
+			line.cuts.Store(true)
+			lost := func(call func(ctx context.Context) error) {
+				var warm []io.Closer
+				for len(warm) < 10 {
+					conn, err := db.Conn(t.Context())
+					require.NoError(t, err)
+					if conn.PingContext(t.Context()) != nil { // it was cut before
+						_ = conn.Close()
+						continue
+					}
+					warm = append(warm, conn)
+				}
+				for _, conn := range warm {
+					require.NoError(t, conn.Close())
+				}
+				line.armed.Store(true)
+				require.NoError(t, call(t.Context()))
+				require.False(t, line.armed.Load(), "no COMMIT came along")
+			}
+			r := newRecord()
+			created := eventOf(r, apikey.Created, start)
+			lost(func(ctx context.Context) error { return keys.Create(ctx, r, created) })
+			require.True(t, f.trace(t, "create", r, created))
+			r.Key.Version++
+			r.Key.RevokedAt = start
+			revoked := eventOf(r, apikey.Revoked, start)
+			lost(func(ctx context.Context) error { return keys.Update(ctx, r, revoked) })
+			require.True(t, f.trace(t, "revoke", r, revoked))
+
+			g, c := newGrant()
+			lost(func(ctx context.Context) error { return tokens.CreateGrant(ctx, g, c) })
+			lost(func(ctx context.Context) error {
+				spent, err := tokens.Spend(ctx, newSpend(c), newCredential(g, oauth.KindAccess))
+				require.True(t, spent.First)
+				return err
+			})
+			client := oauth.Client{ID: newID(), Name: "Machine", CreatedAt: start, UpdatedAt: start, Version: 1}
+			lost(func(ctx context.Context) error { return tokens.CreateClient(ctx, client) })
+			client.Version++
+			lost(func(ctx context.Context) error { return tokens.UpdateClient(ctx, client) })
+			lost(func(ctx context.Context) error { return tokens.DeleteClient(ctx, client.ID) })
+		})
 	}
 }
