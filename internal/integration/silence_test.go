@@ -19,10 +19,10 @@ import (
 )
 
 // A cable leads to a database. Once it was told to, it goes dead when the next
-// COMMIT comes along: nothing passes any more, and nobody is told. If it cuts, all
-// connections are cut then.
+// COMMIT comes along: nothing passes any more, and nobody is told. If it cuts, the
+// one with the COMMIT is cut, and all others a moment later.
 type cable struct {
-	armed, arrives, cuts atomic.Bool
+	armed, arrives, cuts, dead atomic.Bool
 
 	mu   sync.Mutex
 	ends []net.Conn
@@ -70,7 +70,7 @@ func (d database) cabled(t *testing.T) (database, *cable) {
 	return d, c
 }
 
-func (c *cable) carry(to io.Writer, from io.Reader, dead *atomic.Bool) {
+func (c *cable) carry(to io.Writer, from io.ReadCloser, dead *atomic.Bool) {
 	buffer := make([]byte, 1<<16)
 	for {
 		n, err := from.Read(buffer)
@@ -81,10 +81,14 @@ func (c *cable) carry(to io.Writer, from io.Reader, dead *atomic.Bool) {
 			}
 			if c.cuts.Load() {
 				time.Sleep(30 * time.Millisecond) // it is carried out
+				c.dead.Store(true)
+				_ = from.Close()
+				time.Sleep(50 * time.Millisecond) // others are tried
 				c.cut()
+				c.dead.Store(false)
 			}
 		}
-		if dead.Load() && err == nil {
+		if (dead.Load() || c.dead.Load()) && err == nil {
 			continue
 		}
 		if _, failed := to.Write(buffer[:n]); failed != nil || err != nil {
