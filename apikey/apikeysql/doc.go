@@ -26,6 +26,16 @@
 // newer than it knows. [Migrations] has the SQL for those who run it by other
 // means.
 //
+// # Many nodes
+//
+// What one node changes is there for the others at once, and their caches hear of
+// it within about a second, when they poll the Store as their [apikey.Feed]. A
+// change that is committed late is told of, too, for a minute. Where the database
+// counts in steps, as a Galera cluster does (auto_increment_increment), it leaves
+// numbers that never come and look like that: with steps of three, changes that
+// are committed late may be missed above 500 changes a minute, and the nodes then
+// follow within their CacheTTL.
+//
 // # Many keys
 //
 // Find takes about as long among a million keys as among ten thousand, while

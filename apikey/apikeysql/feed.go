@@ -19,9 +19,8 @@ const (
 	maxChanges = 5000
 
 	// trailing is how far before the newest change others are awaited when a
-	// feed is begun, and maxGaps how many of them at most later.
+	// feed is begun, and how many of them at most later.
 	trailing = 1000
-	maxGaps  = 256
 
 	// gapTime is how long a change is awaited: longer than any transaction,
 	// which takes half a minute at most.
@@ -124,7 +123,7 @@ func (s *Store) present(ctx context.Context, now int64) (p place, err error) {
 		p.skip(p.newest, seq, now)
 		p.newest = max(p.newest, seq)
 	}
-	p.gaps = p.gaps[max(0, len(p.gaps)-maxGaps):]
+	p.gaps = p.gaps[max(0, len(p.gaps)-trailing):]
 	return p, nil
 }
 
@@ -138,18 +137,17 @@ func (s *Store) since(ctx context.Context, p place, now int64) (changes []apikey
 		gaps = append(gaps, g.seq)
 		missing[g.seq] = g
 	}
-	query := "SELECT seq, key_id, version FROM latchwork_key_changes WHERE seq >= ?"
-	args := []any{p.newest}
-	if len(gaps) > 0 {
+	const columns = "SELECT seq, key_id, version FROM latchwork_key_changes WHERE seq "
+	query, args := "SELECT * FROM ("+columns+">= ? ORDER BY seq LIMIT ?) AS later", []any{p.newest, maxChanges}
+	if len(gaps) > 0 { // not with OR, for which a database may read the whole table
 		these, seqs := sqlkit.In(gaps)
-		query += " OR seq IN " + these
+		query += " UNION ALL " + columns + "IN " + these
 		args = append(args, seqs...)
 	}
-	args = append(args, maxChanges+len(gaps))
 	known := p.newest == 0
 	changes = []apikey.Change{}
 	var fresh place
-	err = s.db.Each(ctx, query+" ORDER BY seq LIMIT ?", args, func(rows *sql.Rows) error {
+	err = s.db.Each(ctx, query+" ORDER BY seq", args, func(rows *sql.Rows) error {
 		var seq int64
 		var c apikey.Change
 		if err := rows.Scan(&seq, &c.KeyID, &c.Version); err != nil {
@@ -180,7 +178,7 @@ func (s *Store) since(ctx context.Context, p place, now int64) (changes []apikey
 		}
 	}
 	next.gaps = append(next.gaps, fresh.gaps...)
-	next.gaps = next.gaps[max(0, len(next.gaps)-maxGaps):]
+	next.gaps = next.gaps[max(0, len(next.gaps)-trailing):]
 	return changes, next, nil
 }
 

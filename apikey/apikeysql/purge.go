@@ -3,6 +3,7 @@ package apikeysql
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/latchwork/latchwork/apikey"
@@ -10,7 +11,8 @@ import (
 )
 
 // Purge implements [apikey.Activity]. It drops what the Feed no longer needs,
-// too, without counting it. Several nodes may purge at once.
+// too, without counting it: changes from before that are older than a minute.
+// Several nodes may purge at once.
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	if err := ctx.Err(); err != nil || limit <= 0 {
 		return 0, s.fail(ctx, "purge", err)
@@ -28,32 +30,50 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 			Table: "latchwork_key_days", Key: "key_id, day", By: "day", Where: "day <= ?", Args: []any{sqlkit.Micros(before.Add(-aDay))}, Limit: limit - events,
 		})
 	}
-	if err == nil {
-		err = s.purgeChanges(ctx, at, limit)
+	more := err == nil
+	for more && err == nil {
+		more, err = s.purgeChanges(ctx, min(at, sqlkit.Micros(time.Now().Add(-gapTime))), limit)
+		more = more && events+days < limit // or the next call goes on
 	}
 	return events + days, s.fail(ctx, "purge", err)
 }
 
-// purgeChanges deletes changes from before, but for the newest: it shows that a
-// cursor is this feed's.
-func (s *Store) purgeChanges(ctx context.Context, before int64, limit int) error {
-	var newest int64
-	err := s.db.Each(ctx, "SELECT COALESCE(MAX(seq), 0) FROM latchwork_key_changes", nil, func(rows *sql.Rows) error { return rows.Scan(&newest) })
-	if err != nil {
+// purgeChanges deletes the first changes, at most limit, up to one that is not
+// from before, whatever the clocks of other nodes say of later ones: so a cursor
+// whose own change is there has lost none behind it. The newest stays, to show
+// that a cursor is this feed's. More says that there may be others.
+func (s *Store) purgeChanges(ctx context.Context, before int64, limit int) (more bool, err error) {
+	limit = min(limit, maxRows)
+	type change struct{ seq, at int64 }
+	var first []change
+	err = s.db.Each(ctx, "SELECT seq, changed_at FROM latchwork_key_changes ORDER BY seq LIMIT ?", []any{limit + 1}, func(rows *sql.Rows) error {
+		var c change
+		err := rows.Scan(&c.seq, &c.at)
+		first = append(first, c)
 		return err
-	}
-	_, err = s.db.Delete(ctx, sqlkit.Batch{
-		Table: "latchwork_key_changes", Key: "seq", By: "changed_at",
-		Where: "changed_at < ? AND seq + 0 < ?", // MariaDB would go along the seq, through all of them
-		Args:  []any{before, newest}, Limit: limit,
 	})
-	return err
+	if err != nil || len(first) < 2 {
+		return false, err
+	}
+	first = first[:len(first)-1] // without the newest, or one that is beyond the limit
+	recent := slices.IndexFunc(first, func(c change) bool { return c.at >= before })
+	if recent == 0 {
+		return false, nil
+	}
+	if recent > 0 {
+		first = first[:recent]
+	}
+	_, err = s.db.Change(ctx, "DELETE FROM latchwork_key_changes WHERE seq BETWEEN ? AND ? AND changed_at < ?",
+		first[0].seq, first[len(first)-1].seq, before) // one that was just committed is for the nodes to see
+	return len(first) == limit, err
 }
 
 // PurgeRevoked deletes keys that were revoked before the given time, at most
 // limit of them, with everything that is known about them, and returns how
 // many. How long revoked keys are kept is up to the host: as long as somebody
-// may ask what became of one. Several nodes may purge at once.
+// may ask what became of one, and some minutes at least, since what nodes have
+// counted of a key, and record when it is gone, nobody deletes. Several nodes may
+// purge at once.
 func (s *Store) PurgeRevoked(ctx context.Context, before time.Time, limit int) (int, error) {
 	if err := ctx.Err(); err != nil || limit <= 0 {
 		return 0, s.fail(ctx, "purge revoked", err)

@@ -167,3 +167,102 @@ func TestFeedOfManyChanges(t *testing.T) {
 		require.Len(t, seen, many)
 	})
 }
+
+// insertChange stores a change with a number, as if by another node.
+func (f keyFixture) insertChange(t *testing.T, seq int, at time.Time) string {
+	t.Helper()
+	id, own := fmt.Sprint("key ", seq), ""
+	if f.dialect == "postgres" {
+		own = "OVERRIDING SYSTEM VALUE "
+	}
+	f.exec(t, f.db, fmt.Sprintf("INSERT INTO %skey_changes (seq, key_id, version, changed_at) %sVALUES (%d, '%s', 1, %d)", f.prefix, own, seq, id, at.UnixMicro()))
+	return id
+}
+
+// A database that counts in steps leaves numbers that never come. They do not
+// crowd out one that comes late.
+func TestFeedOfADatabaseThatCountsInSteps(t *testing.T) {
+	eachKeyStore(t, func(t *testing.T, f keyFixture) {
+		f.insertChange(t, 1, start)
+		_, cursor := f.poll(t, "")
+		for seq := 15; seq < 7*140; seq += 7 { // 8 is not committed yet
+			f.insertChange(t, seq, start)
+			if seq%10 == 0 {
+				_, cursor = f.poll(t, cursor)
+			}
+		}
+		_, cursor = f.poll(t, cursor)
+		late := f.insertChange(t, 8, start)
+		changes, _ := f.poll(t, cursor)
+		require.Equal(t, []apikey.Change{{KeyID: late, Version: 1}}, changes)
+	})
+}
+
+// Changes go in the order of their numbers, whatever the clocks of the nodes say:
+// a cursor that is still known has lost none. The newest stays, and so does what
+// the others may not have seen yet.
+func TestFeedAfterAPurge(t *testing.T) {
+	eachKeyStore(t, func(t *testing.T, f keyFixture) {
+		left := func() (seqs []int) {
+			rows, err := f.db.QueryContext(t.Context(), "SELECT seq FROM "+f.prefix+"key_changes ORDER BY seq")
+			require.NoError(t, err)
+			defer func() { _ = rows.Close() }()
+			for rows.Next() {
+				var seq int
+				require.NoError(t, rows.Scan(&seq))
+				seqs = append(seqs, seq)
+			}
+			require.NoError(t, rows.Err())
+			return seqs
+		}
+		purge := func(before time.Time, limit int) {
+			n, err := f.store.Purge(t.Context(), before, limit)
+			require.NoError(t, err)
+			require.Zero(t, n, "changes do not count")
+		}
+		minute := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
+		for seq := 1; seq <= 5; seq++ {
+			f.insertChange(t, seq, minute(seq))
+		}
+		_, cursor := f.poll(t, "")
+		slow, next := f.insertChange(t, 6, minute(0)), f.insertChange(t, 7, minute(7)) // 6 by a node whose clock is slow
+		purge(minute(4), 2)
+		require.Equal(t, []int{4, 5, 6, 7}, left())
+		changes, _ := f.poll(t, cursor)
+		require.Equal(t, []apikey.Change{{KeyID: slow, Version: 1}, {KeyID: next, Version: 1}}, changes)
+		purge(minute(60), 2)
+		require.Equal(t, []int{7}, left())
+
+		for seq := 8; seq <= 10; seq++ {
+			f.insertChange(t, seq, time.Now())
+		}
+		purge(time.Now().Add(time.Hour), 2)
+		require.Equal(t, []int{8, 9, 10}, left())
+	})
+}
+
+// What a poll reads does not grow with the table, even if the database knows
+// nothing of how large that is.
+func TestFeedWithoutStatistics(t *testing.T) {
+	f := newKeyFixture(t, "postgres")
+	f.exec(t, f.db, "ALTER TABLE "+f.prefix+"key_changes SET (autovacuum_enabled = false)")
+	f.exec(t, f.db, "INSERT INTO "+f.prefix+"key_changes (key_id, version, changed_at) SELECT 'key', 1, 0 FROM generate_series(1, 300000)")
+	f.exec(t, f.db, "DELETE FROM "+f.prefix+"key_changes WHERE seq = 299999") // a gap
+	db := f.handle(t)
+	db.SetMaxOpenConns(1)
+	store := f.keyStore(t, db)
+	read := func() (n int) {
+		query := f.numbered("SELECT pg_stat_get_tuples_returned(c.oid) + COALESCE((SELECT SUM(pg_stat_get_tuples_returned(i.indexrelid)) FROM pg_index i WHERE i.indrelid = c.oid), 0) FROM pg_class c WHERE relname = ?")
+		f.exec(t, db, "SELECT pg_stat_force_next_flush()")
+		require.NoError(t, db.QueryRowContext(t.Context(), query, f.prefix+"key_changes").Scan(&n))
+		return n
+	}
+	_, cursor, err := store.Changes(t.Context(), "")
+	require.NoError(t, err)
+	before := read()
+	for range 5 {
+		_, cursor, err = store.Changes(t.Context(), cursor)
+		require.NoError(t, err)
+	}
+	require.Less(t, read()-before, 100)
+}

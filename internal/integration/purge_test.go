@@ -95,3 +95,45 @@ func TestPurgeOfWhatOthersKeep(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }
+
+// A batch is never larger than it may be, also where PostgreSQL believes that the
+// table is tiny, and chooses a plan for that.
+func TestBatchOfATinyTable(t *testing.T) {
+	f := newOAuthFixture(t, "postgres")
+	const rows = 40
+	for i := range rows {
+		g, c := newGrant()
+		c.ExpiresAt = start
+		require.NoError(t, f.store.CreateGrant(t.Context(), g, c))
+		if i == 0 {
+			f.analyze(t, f.db)
+		}
+	}
+	for range rows / 5 {
+		n, err := f.store.DeleteExpired(t.Context(), start.Add(time.Hour), 5)
+		require.NoError(t, err)
+		require.Equal(t, 5, n)
+	}
+}
+
+// Purge leaves no changes behind whose keys and events are gone.
+func TestPurgeOfChangesAlone(t *testing.T) {
+	eachKeyStore(t, func(t *testing.T, f keyFixture) {
+		for range 3 {
+			for range 40 {
+				r := f.create(t)
+				f.change(t, r, start, func(k *apikey.Key) { k.RevokedAt = start })
+			}
+			for _, purge := range []func(context.Context, time.Time, int) (int, error){f.store.PurgeRevoked, f.store.Purge} {
+				for n := 1; n > 0; {
+					var err error
+					n, err = purge(t.Context(), start.Add(time.Hour), 20)
+					require.NoError(t, err)
+				}
+			}
+			var left int
+			require.NoError(t, f.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+f.prefix+"key_changes").Scan(&left))
+			require.Equal(t, 1, left, "the newest")
+		}
+	})
+}

@@ -48,8 +48,10 @@ func (d *DB) Delete(ctx context.Context, b Batch) (int, error) {
 	switch d.dialect {
 	case PostgreSQL:
 		// What another node is deleting is left to it, or both would choose the
-		// same rows, and one of them find them gone.
-		query = "DELETE FROM " + b.Table + " WHERE (" + b.Key + ") IN (" + some + " FOR UPDATE SKIP LOCKED)"
+		// same rows, and one of them find them gone. MATERIALIZED: some plans
+		// would choose again for every row, and delete more.
+		query = "WITH batch AS MATERIALIZED (" + some + " FOR UPDATE SKIP LOCKED) DELETE FROM " + b.Table +
+			" WHERE (" + b.Key + ") IN (SELECT " + b.Key + " FROM batch)"
 	case MySQL:
 		query = "DELETE FROM " + b.Table + " WHERE " + b.Where + " ORDER BY " + b.By + " LIMIT ?"
 	}

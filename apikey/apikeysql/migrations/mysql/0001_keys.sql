@@ -53,8 +53,7 @@ CREATE TABLE IF NOT EXISTS latchwork_key_changes (
 	seq        BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,
 	key_id     VARBINARY(255) NOT NULL,
 	version    BIGINT         NOT NULL,
-	changed_at BIGINT         NOT NULL,
-	INDEX latchwork_key_changes_changed_at (changed_at)
+	changed_at BIGINT         NOT NULL
 ) ENGINE = InnoDB, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS latchwork_key_uses (

@@ -60,8 +60,6 @@ CREATE TABLE latchwork_key_changes (
 	changed_at bigint           NOT NULL
 );
 
-CREATE INDEX latchwork_key_changes_changed_at ON latchwork_key_changes (changed_at);
-
 CREATE TABLE latchwork_key_uses (
 	key_id    text COLLATE "C" NOT NULL PRIMARY KEY,
 	last_at   bigint           NOT NULL,

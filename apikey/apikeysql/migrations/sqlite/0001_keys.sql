@@ -60,8 +60,6 @@ CREATE TABLE latchwork_key_changes (
 	changed_at INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX latchwork_key_changes_changed_at ON latchwork_key_changes (changed_at);
-
 CREATE TABLE latchwork_key_uses (
 	key_id    TEXT    NOT NULL PRIMARY KEY,
 	last_at   INTEGER NOT NULL,
