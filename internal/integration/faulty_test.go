@@ -24,9 +24,17 @@ const (
 	hangs    fault = "no answer"                  // it was done, and the answer does not come
 )
 
+// full is what a database says that has no room. It is no riddle, and none of the
+// kinds that a store must solve.
+const full fault = "disk full"
+
 func faultKinds() []fault { return []fault{refused, broken, lost, unusable, hangs} }
 
 var errInjected = errors.New("injected")
+
+type fullError struct{ error }
+
+func (fullError) SQLState() string { return "53100" }
 
 // hang is how long a call hangs that has no context.
 const hang = 150 * time.Millisecond
@@ -113,6 +121,8 @@ func (c *faultyConn) call(ctx context.Context, name string, do func() error) err
 	switch c.faults.next(name) {
 	case refused:
 		return errInjected
+	case full:
+		return errors.Join(errInjected, fullError{errInjected})
 	case broken:
 		c.kill()
 		return io.ErrUnexpectedEOF

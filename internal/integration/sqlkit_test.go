@@ -175,6 +175,10 @@ func TestLostCommits(t *testing.T) {
 			commit := slices.Index(calls, "commit") + 1
 			require.NotZero(t, commit)
 
+			faults.arm(map[int]fault{commit: full})
+			require.ErrorIs(t, insert(2, 0), errInjected)
+			require.Len(t, faults.disarm(), len(calls), "an answer was given, and is not asked for again")
+
 			plan := map[int]fault{commit: lost}
 			for i := range 8 {
 				plan[commit+1+i] = broken
@@ -182,9 +186,11 @@ func TestLostCommits(t *testing.T) {
 			faults.arm(plan)
 			require.NoError(t, insert(2, 0), "there were other connections that were lost, too")
 			faults.disarm()
-			faults.arm(map[int]fault{commit: lost})
-			require.NoError(t, insert(3, 6*time.Second))
-			faults.disarm()
+			if dialect == "postgres" { // once is enough
+				faults.arm(map[int]fault{commit: lost})
+				require.NoError(t, insert(3, 6*time.Second))
+				faults.disarm()
+			}
 
 			for i := range 1000 {
 				plan[commit+1+i] = broken

@@ -57,19 +57,21 @@ func (d *DB) Tx(ctx context.Context, work Work, decide Decide) error {
 	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		sent, err := d.once(ctx, work)
-		again := d.classify(err) == transient
+		means := d.classify(err)
+		again := means == transient
+		unanswered := sent && means == other // no database says no without a reason
 		switch {
 		case err == nil:
 			return nil
 		case again:
-		case sent && decide == nil:
+		case unanswered && decide == nil:
 			return fmt.Errorf("%w: %w", ErrLost, err)
-		case sent && lost == nil:
+		case unanswered && lost == nil:
 			lost = err
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settle)
 			defer cancel()
-		case !sent && decide != nil:
+		case !unanswered && decide != nil:
 			known, answer := decide(ctx, err, lost != nil)
 			if known {
 				return answer
