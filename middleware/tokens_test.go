@@ -160,7 +160,10 @@ func TestBearerTokens(t *testing.T) {
 			return []string{"Bearer " + a.user("profile"), "Bearer " + a.user("profile")}
 		}, 400, "invalid_request", malformed, 0},
 		{"181 more than 4 KiB", one(func(*agency) string { return "Bearer paym_at_" + strings.Repeat("x", 4096) }), 400, "invalid_request", malformed, 0},
-		{"182 the store fails", one(func(a *agency) string { a.store.err = errors.New("db7 is down"); return "Bearer " + a.user("profile") }), 503, "unavailable", "", 1},
+		{"182 the store fails", one(func(a *agency) string {
+			a.store.err = errors.New("db7.internal is down")
+			return "Bearer " + a.user("profile")
+		}), 503, "unavailable", "", 1},
 		{"183 a client's own token", one(func(a *agency) string { return "Bearer " + a.client("profile") }), 403, "user_required", lacking, 1},
 		{"183 a key that holds everything", one(func(a *agency) string { return "Bearer " + a.key("*") }), 403, "user_required", lacking, 0},
 		{"184 the user was disabled or deleted", one(func(a *agency) string {
@@ -181,7 +184,7 @@ func TestBearerTokens(t *testing.T) {
 				return
 			}
 			body := requireRejected(t, got, c.status, c.code)
-			require.NotContains(t, got.Body.String(), "db7")
+			require.NotContains(t, got.Body.String(), "db7.internal")
 			require.Equal(t, []string{c.challenge}, append(got.Header().Values("WWW-Authenticate"), "")[:1])
 			if c.code == "insufficient_scope" {
 				require.Equal(t, []any{"profile"}, body["required"])

@@ -189,7 +189,7 @@ func TestReq063_FailingLimiter(t *testing.T) {
 		requireLater(t, h.from(host(6), "first", byLogin), 30*time.Second) // the Server's own still hold
 		requireTokens(t, h.from(host(7), "first", login("ann", right)))
 		require.Contains(t, h.kinds(), oauth.EventLimiterFailed)
-		require.Contains(t, h.log.String(), "db7")
+		require.Contains(t, h.log.String(), "db7.internal")
 
 		shared.do(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }) // hangs
 		start := time.Now()

@@ -148,7 +148,7 @@ func TestErrorPage(t *testing.T) {
 	t.Parallel()
 	for status, title := range map[int]string{400: "This cannot go on", 403: "This cannot go on", 503: "Try again later"} {
 		w := httptest.NewRecorder()
-		e := &oauth.Error{Status: status, Description: "It's <b>so</b>.", Err: errors.New("db7")}
+		e := &oauth.Error{Status: status, Description: "It's <b>so</b>.", Err: errors.New("db7.internal")}
 		if status == 503 {
 			e.RetryAfter = 1500 * time.Millisecond
 		}
@@ -157,7 +157,7 @@ func TestErrorPage(t *testing.T) {
 		page := requireDecent(t, w)
 		require.Contains(t, page, "<h1>"+title+"</h1>")
 		require.Contains(t, page, `<p role="alert">It&#39;s &lt;b&gt;so&lt;/b&gt;.</p>`)
-		require.NotContains(t, page, "db7")
+		require.NotContains(t, page, "db7.internal")
 		if status == 503 {
 			require.Equal(t, "2", w.Header().Get("Retry-After"))
 		}

@@ -28,9 +28,9 @@ func (d desk) SignIn(_ *http.Request, name, password string) (oauth.User, error)
 	case "busy":
 		return oauth.User{}, &oauth.Error{Status: 429, RetryAfter: 30 * time.Second}
 	case "down":
-		return oauth.User{}, &oauth.Error{Status: 503, RetryAfter: time.Second, Err: errors.New("db7")}
+		return oauth.User{}, &oauth.Error{Status: 503, RetryAfter: time.Second, Err: errors.New("db7.internal")}
 	case "broken":
-		return oauth.User{}, errors.New("db7")
+		return oauth.User{}, errors.New("db7.internal")
 	case "nobody":
 		return oauth.User{}, nil
 	}
@@ -138,7 +138,7 @@ func TestSignIn(t *testing.T) {
 			require.Equal(t, c.asked, l.asked)
 			require.Equal(t, c.status == 303 || name == "no session", len(l.started) == 1)
 			require.Contains(t, l.Body.String(), c.says)
-			require.NotContains(t, l.Body.String(), "db7")
+			require.NotContains(t, l.Body.String(), "db7.internal")
 			if c.status == 303 {
 				require.Equal(t, "/", l.Header().Get("Location"))
 				require.Equal(t, "no-store", l.Header().Get("Cache-Control"))
@@ -150,7 +150,7 @@ func TestSignIn(t *testing.T) {
 				require.Len(t, inputs(l.Body.String()), 3, "there is another chance")
 			}
 			if name == "any other error" {
-				require.Contains(t, l.log.String(), "db7")
+				require.Contains(t, l.log.String(), "db7.internal")
 			}
 		})
 	}
