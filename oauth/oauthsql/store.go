@@ -34,8 +34,8 @@ type Store struct {
 // New returns a Store, once it has looked at the database for at most ten
 // seconds: the schema must have the version that this release needs, SQLite
 // must have a busy_timeout, foreign_keys and, on disk, a journal_mode of WAL on
-// every connection, and MySQL must not cut what does not fit. The errors say
-// what to do.
+// every connection, and MySQL must not cut what does not fit and must commit by
+// itself. The errors say what to do.
 func New(db *sql.DB, cfg Config) (*Store, error) {
 	d, err := sqlkit.New(db, tables(), cfg.common())
 	if err != nil {
